@@ -1,0 +1,1 @@
+"""What `pulumi up` runs: settings, kinds and the backends that carry them."""

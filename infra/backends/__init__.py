@@ -1,0 +1,1 @@
+"""HOW the primitives become real: one package per backend, each with the same file names."""

@@ -1,0 +1,98 @@
+"""The primitives that kinds are written over, and what a backend promises.
+
+A kind makes specs (pure), hands them to a `Backend`, and never asks which one it has.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pulumi
+
+from workloads import contract
+from workloads.plans.container import ContainerSpec, Mount, Probe, Resources
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """An image built from this repository.
+
+    Attributes:
+        name: short name ("api"); the local tag is content-addressed: cairn/<name>:<hash of the sources>.
+        dockerfile: path of the Dockerfile, from the repository's root.
+        sources: files and folders that the build sees, from the root; a change of any of them makes a new tag.
+        args: build arguments that are not secret; BASE_IMAGE is added by the backend.
+    """
+
+    name: str
+    dockerfile: str
+    sources: tuple[str, ...]
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """Storage that outlives the containers; removed with the stack."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PortSpec:
+    """A port of a service; with `publish` it is also bound on 127.0.0.1 of the host (docker) or given a Service."""
+
+    port: int
+    publish: int | None = None
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """A container that is always there. Its `name` is its host name on the stack's networks.
+
+    Attributes:
+        secrets: file name under contract.SECRETS_DIR → content; never in env.
+        networks: contract.NETWORK_* names.
+        engine_access: may talk to the engine (the Docker socket, the Kubernetes API): the job runner only.
+        stop_grace_s: time between the polite and the hard stop.
+    """
+
+    name: str
+    kind: str
+    image: pulumi.Input[str]
+    resources: Resources
+    command: Sequence[str] = ()
+    args: Sequence[str] = ()
+    env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    ports: tuple[PortSpec, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    networks: tuple[str, ...] = (contract.NETWORK_PLATFORM,)
+    probe: Probe | None = None
+    user: str = contract.RUN_AS
+    read_only_root: bool = True
+    tmpfs: Mapping[str, int] = field(default_factory=lambda: {"/tmp": 64})  # noqa: S108  path → MiB
+    labels: Mapping[str, str] = field(default_factory=dict)
+    engine_access: bool = False
+    stop_grace_s: int = 10
+
+
+class Backend(Protocol):
+    """HOW the primitives become real. Every method is called inside a component, with the child's options."""
+
+    name: str
+    capabilities: frozenset[str]
+
+    def image(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The image's pinned reference; built when its sources changed."""
+
+    def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The backend's name of the volume."""
+
+    def password(self, name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """A random secret, made once and kept encrypted in the state."""
+
+    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """The running, healthy service."""
+
+    def workload(self, spec: ContainerSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """A container planned by workloads.plans, the same plan that the controllers carry out."""

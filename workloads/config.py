@@ -1,0 +1,100 @@
+"""The platform's settings as its services see them: written by infra, read by the API and the controllers.
+
+Plain values only; secrets travel as files (see contract.SECRETS_DIR).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from workloads import contract
+
+
+@dataclass(frozen=True)
+class MachineType:
+    """What a Vertex machine type means on this stack.
+
+    Attributes:
+        cpu: cores.
+        memory_mib: memory in MiB.
+        price_per_hour: price of one replica-hour in `PlatformConfig.currency`.
+    """
+
+    cpu: float
+    memory_mib: int
+    price_per_hour: float
+
+
+@dataclass(frozen=True)
+class AcceleratorType:
+    """A GPU model that the stack has: how many, and the price of one for an hour."""
+
+    count: int
+    price_per_hour: float
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What jobs and model servers together may use at once: cores and MiB."""
+
+    cpu: float
+    memory_mib: int
+
+
+@dataclass(frozen=True)
+class PlatformConfig:
+    """Everything the API and the controllers need to know about their stack.
+
+    Attributes:
+        images: from a Vertex prebuilt family ("training/sklearn-cpu", "prediction/sklearn-cpu") or one of our own
+            ("batch") to the local image.
+        networks: from a contract network ("workloads") to the backend's name for it.
+        object_store_volume: the backend's name of the volume whose folders are the buckets (for /gcs), or "".
+        gateway_url: the gateway as containers on the stack's networks reach it.
+    """
+
+    stack: str
+    project: str
+    location: str
+    staging_bucket: str
+    machine_types: Mapping[str, MachineType]
+    images: Mapping[str, str]
+    networks: Mapping[str, str]
+    capacity: Capacity
+    accelerators: Mapping[str, AcceleratorType] = field(default_factory=dict)
+    currency: str = "USD"
+    object_store_volume: str = ""
+    database_host: str = contract.DATABASE_HOST
+    database_port: int = contract.DATABASE_PORT
+    database_name: str = "cairn"
+    database_user: str = "cairn"
+    object_store_url: str = f"http://{contract.OBJECT_STORE_HOST}:{contract.OBJECT_STORE_PORT}"
+    tracking_url: str = f"http://{contract.TRACKING_HOST}:{contract.TRACKING_PORT}"
+    gateway_url: str = f"http://{contract.GATEWAY_HOST}:{contract.GATEWAY_PORT}"
+    gateway_agent_url: str = f"http://{contract.GATEWAY_HOST}:{contract.GATEWAY_AGENT_PORT}"
+
+    @property
+    def parent(self) -> str:
+        """The Vertex parent of every resource of the stack: projects/P/locations/L."""
+        return f"projects/{self.project}/locations/{self.location}"
+
+    def to_json(self) -> str:
+        """One line of JSON, stable for equal settings (it ends in an environment variable, which must not flap)."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "PlatformConfig":
+        """The reverse of `to_json`.
+
+        Raises:
+            ValueError: not JSON, or a field is missing or unknown; the message names it.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            raw["machine_types"] = {k: MachineType(**v) for k, v in raw["machine_types"].items()}
+            raw["accelerators"] = {k: AcceleratorType(**v) for k, v in raw.get("accelerators", {}).items()}
+            raw["capacity"] = Capacity(**raw["capacity"])
+            return cls(**raw)
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{contract.ENV_CONFIG} is not a platform config: {error}") from error

@@ -1,0 +1,65 @@
+"""Bearer tokens: HS256 JWTs signed with the stack's signing key.
+
+Infra signs one per principal at `up`, the controllers sign one per job or model server; the API and tracking verify
+them, and so does HAProxy on its own (`jwt_verify`), which is why they are JWTs.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+
+ALGORITHM: Final = "HS256"
+ROLE_ADMIN: Final = "admin"
+ROLE_WORKLOAD: Final = "workload"  # a job or a model server: reaches its own buckets and MLflow, manages nothing
+
+
+class InvalidToken(Exception):
+    """The token is malformed, expired, of another stack, or not signed with this stack's key."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks.
+
+    Attributes:
+        subject: "admin", or the resource name that a workload works for.
+        role: ROLE_ADMIN or ROLE_WORKLOAD.
+        buckets: the only buckets that it may open; None means all of them.
+    """
+
+    subject: str
+    role: str
+    buckets: tuple[str, ...] | None = None
+
+    def may_open(self, bucket: str) -> bool:
+        """Whether this principal may read and write objects of the bucket."""
+        return self.buckets is None or bucket in self.buckets
+
+
+def sign(principal: Principal, stack: str, key: str, expires_in_s: float | None = None) -> str:
+    """A token for the principal; without `expires_in_s` it is the same text every time (Pulumi must see no change)."""
+    claims: dict[str, Any] = {"iss": stack, "sub": principal.subject, "role": principal.role}
+    if principal.buckets is not None:
+        claims["buckets"] = list(principal.buckets)
+    if expires_in_s is not None:
+        claims["exp"] = int(time.time() + expires_in_s)
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+def verify(token: str, stack: str, key: str) -> Principal:
+    """The principal that the token stands for.
+
+    Raises:
+        InvalidToken: with what is wrong with it; the text never holds the token.
+    """
+    try:
+        claims: Mapping[str, Any] = jwt.decode(
+            token, key, algorithms=[ALGORITHM], issuer=stack, options={"require": ["iss", "sub"]}
+        )
+    except jwt.InvalidTokenError as error:
+        raise InvalidToken(f"{error}; take a fresh token from `cairn env`") from error
+    buckets = claims.get("buckets")
+    return Principal(str(claims["sub"]), str(claims.get("role", "")), None if buckets is None else tuple(buckets))

@@ -1,0 +1,1 @@
+"""What several tests need: real stacks and throw-away engines."""

@@ -1,0 +1,45 @@
+"""Resources as rows in PostgreSQL: used by the API, which answers requests with them, and the controllers, which work.
+
+store = open_store(config)                   # waits for the database, migrates
+job = store.create("projects/p/locations/l/customJobs/1", {"state": "JOB_STATE_QUEUED"})
+store.update(job.name, lambda message, status: message.update(state="JOB_STATE_PENDING"))
+for name in store.wait(timeout=5): …
+"""
+
+from psycopg.conninfo import make_conninfo
+
+from workloads import contract
+from workloads.config import PlatformConfig
+from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, StoreError, Unavailable
+from workloads.store.leader import Leadership
+from workloads.store.resource import Json, LogLine, Resource
+from workloads.store.store import Change, Store
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "Change",
+    "Invalid",
+    "Json",
+    "Leadership",
+    "LogLine",
+    "NotFound",
+    "Resource",
+    "Store",
+    "StoreError",
+    "Unavailable",
+    "open_store",
+]
+
+
+def open_store(config: PlatformConfig) -> Store:
+    """The stack's store, with the password from its secret file."""
+    return Store(
+        make_conninfo(
+            host=config.database_host,
+            port=config.database_port,
+            dbname=config.database_name,
+            user=config.database_user,
+            password=contract.read_secret(contract.SECRET_DATABASE_PASSWORD),
+        )
+    )

@@ -1,0 +1,63 @@
+"""The store's connections: a pool that survives restarts of the database, and psycopg's errors in the store's words."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from workloads.store import errors, schema
+
+# Without keepalives a vanished database host would keep LISTEN and the leader's lock "connected" for hours.
+SESSION: Final = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+Connection = psycopg.Connection[TupleRow]
+
+
+class Database:
+    """A pool of connections to one database whose schema is current."""
+
+    def __init__(self, conninfo: str, wait_s: float, max_connections: int) -> None:
+        self.conninfo = psycopg.conninfo.make_conninfo(conninfo, **SESSION)
+        self._migrate(time.monotonic() + wait_s)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            self.conninfo, min_size=1, max_size=max_connections, timeout=10, open=True,
+            check=ConnectionPool.check_connection, name="store",
+        )  # fmt: skip
+
+    def _migrate(self, deadline: float) -> None:
+        while True:
+            try:
+                with self.connect() as connection:
+                    schema.migrate(connection)
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise errors.Unavailable(f"the database does not answer: {error}") from error
+                time.sleep(0.25)
+
+    def connect(self) -> Connection:
+        """A connection of its own, for what lasts: LISTEN and the leader's lock."""
+        return psycopg.connect(self.conninfo, autocommit=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A pooled connection in a transaction, which is rolled back when the block raises.
+
+        Raises:
+            errors.Unavailable: the database went away, before or within the block.
+            errors.Invalid: it can't keep a value.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise errors.Unavailable(f"the database does not answer: {error}") from error
+        except (psycopg.DataError, UnicodeEncodeError) as error:
+            raise errors.Invalid(f"the database can't keep a value: {error}") from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._pool.close()

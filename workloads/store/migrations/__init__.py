@@ -1,0 +1,1 @@
+"""The schema's history: NNNN_name.sql, applied in order by `migrate`, never edited once released."""

@@ -1,0 +1,30 @@
+"""Brings the database's schema forward. Store calls it at start, in the API and in the controllers alike."""
+
+from importlib.resources import files
+from typing import Final
+
+import psycopg
+
+ADVISORY_MIGRATE: Final = 0x6361_6972_6E00  # "cairn" and a number, so other users of the database don't collide
+ADVISORY_LEADER: Final = 0x6361_6972_6E01
+
+
+def migrations() -> list[tuple[int, str]]:
+    """The numbered migrations, in order: (number, SQL)."""
+    found = [f for f in files("workloads.store.migrations").iterdir() if f.name.endswith(".sql")]
+    return sorted((int(f.name.split("_")[0]), f.read_text(encoding="utf-8")) for f in found)
+
+
+def migrate(connection: psycopg.Connection) -> int:
+    """Apply what is missing, all or nothing; the lock lets API and controllers start at once. Returns the version."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_MIGRATE,))
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_versions (version int PRIMARY KEY)")
+        row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_versions").fetchone()
+        current = int(row[0]) if row else 0
+        for number, sql in migrations():
+            if number > current:
+                connection.execute(sql.encode())
+                connection.execute("INSERT INTO schema_versions VALUES (%s)", (number,))
+                current = number
+    return current

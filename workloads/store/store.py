@@ -1,0 +1,183 @@
+"""Resources as rows in PostgreSQL, for the API and the controllers. Every change tells the others (NOTIFY cairn)."""
+
+import copy
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from workloads.store import errors, leader
+from workloads.store.database import Connection, Database
+from workloads.store.listener import CHANNEL, Listener
+from workloads.store.logs import CAP_BYTES, Logs
+from workloads.store.resource import Json, LogLine, Resource, collection_of
+
+COLUMNS: Final = "name, collection, message, status, version, create_time, update_time"
+Resources = list[Resource]
+LogLines = list[LogLine]
+Change = Callable[[Json, Json], None]
+
+
+def _notify(connection: Connection, name: str) -> None:
+    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, name))
+
+
+def _resource(row: tuple[Any, ...] | None, name: str) -> Resource:
+    if row is None:
+        raise errors.NotFound(f"{name} does not exist")
+    return Resource(*row)
+
+
+class Store:
+    """The rows. Safe to use from several threads; `wait` by one at a time."""
+
+    def __init__(
+        self, conninfo: str, *, wait_s: float = 60.0, max_connections: int = 8, log_cap_bytes: int = CAP_BYTES
+    ) -> None:
+        """Connect, wait up to `wait_s` for a database that is still starting, and bring its schema forward."""
+        self._database = Database(conninfo, wait_s, max_connections)
+        self._listener = Listener(self._database)
+        self._logs = Logs(self._database, log_cap_bytes)
+
+    @staticmethod
+    def new_id() -> str:
+        """A resource id as Vertex makes them: 19 digits."""
+        return str(10**18 + secrets.randbelow(8 * 10**18))
+
+    def create(self, name: str, message: Json, status: Json | None = None) -> Resource:
+        """A new row; its collection is the name's last segment but one.
+
+        Raises:
+            errors.AlreadyExists: the name is taken.
+        """
+        values = (name, collection_of(name), Jsonb(message), Jsonb(status or {}))
+        sql = f"INSERT INTO resources (name, collection, message, status) VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}"
+        try:
+            with self._database.transaction() as connection:
+                row = connection.execute(sql.encode(), values).fetchone()
+                _notify(connection, name)
+        except psycopg.errors.UniqueViolation as error:
+            raise errors.AlreadyExists(f"{name} exists already") from error
+        return _resource(row, name)
+
+    def get(self, name: str) -> Resource:
+        """The row.
+
+        Raises:
+            errors.NotFound: there is none.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(f"SELECT {COLUMNS} FROM resources WHERE name = %s".encode(), (name,)).fetchone()
+        return _resource(row, name)
+
+    def list(
+        self,
+        collection: str,
+        *,
+        parent: str | None = None,
+        states: Sequence[str] | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int | None = None,
+    ) -> Resources:
+        """Rows of a collection, newest first.
+
+        Args:
+            parent: only those directly under it (projects/P/locations/L).
+            states: only those in one of these states; operations are RUNNING or DONE.
+            after: only those that follow this (create_time, name) in the list: where the last page ended.
+        """
+        wheres, values = ["collection = %s"], [collection]  # type: list[str], list[Any]
+        if parent is not None:
+            wheres, values = [*wheres, "parent = %s"], [*values, parent]
+        if states is not None:
+            wheres, values = [*wheres, "state = ANY(%s)"], [*values, [*states]]
+        if after is not None:
+            wheres, values = [*wheres, "(create_time, name) < (%s, %s)"], [*values, *after]
+        where = " AND ".join(wheres)
+        sql = f"SELECT {COLUMNS} FROM resources WHERE {where} ORDER BY create_time DESC, name DESC LIMIT %s"
+        with self._database.transaction() as connection:
+            return [Resource(*row) for row in connection.execute(sql.encode(), [*values, limit]).fetchall()]
+
+    def update(self, name: str, change: Change, etag: str | None = None) -> Resource:
+        """Let `change(message, status)` edit the row in place, in one transaction that holds it.
+
+        A change that changes nothing writes nothing: no new version, no notification. Raise in it to give up.
+
+        Raises:
+            errors.NotFound: there is no such row.
+            errors.Aborted: `etag` is given and not the row's.
+        """
+        with self._database.transaction() as connection:
+            sql = f"SELECT {COLUMNS} FROM resources WHERE name = %s FOR UPDATE"
+            old = _resource(connection.execute(sql.encode(), (name,)).fetchone(), name)
+            if etag and etag != old.etag:
+                raise errors.Aborted(f"{name} has etag {old.etag!r}, not {etag!r}: read it again, then change it")
+            message, status = copy.deepcopy(old.message), copy.deepcopy(old.status)
+            change(message, status)
+            if (message, status) == (old.message, old.status):
+                return old
+            sql = (
+                "UPDATE resources SET message = %s, status = %s, version = version + 1, update_time = clock_timestamp()"
+                f" WHERE name = %s RETURNING {COLUMNS}"
+            )
+            row = connection.execute(sql.encode(), (Jsonb(message), Jsonb(status), name)).fetchone()
+            _notify(connection, name)
+        return _resource(row, name)
+
+    def delete(self, name: str, etag: str | None = None) -> None:
+        """Remove the row and its logs.
+
+        Raises:
+            errors.NotFound: there is none.
+            errors.Aborted: `etag` is given and not the row's.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT version FROM resources WHERE name = %s FOR UPDATE", (name,)).fetchone()
+            if row is None:
+                raise errors.NotFound(f"{name} does not exist")
+            if etag and etag != str(row[0]):
+                raise errors.Aborted(f"{name} has etag '{row[0]}', not {etag!r}: read it again, then delete it")
+            connection.execute("DELETE FROM resources WHERE name = %s", (name,))
+            _notify(connection, name)
+
+    def wait(self, timeout: float) -> set[str]:
+        """Names of rows that changed; returns at the first ones, or empty after `timeout` seconds (see Listener)."""
+        return self._listener.wait(timeout)
+
+    def append_logs(self, name: str, replica: str, lines: Sequence[tuple[datetime, str]]) -> None:
+        """Add (time, text) lines of a replica, up to the cap per resource (then one line says that the rest is lost).
+
+        Raises:
+            errors.NotFound: the resource is gone.
+        """
+        self._logs.append(name, replica, lines)
+
+    def read_logs(self, name: str, since: int = 0, limit: int = 1000) -> LogLines:
+        """Up to `limit` lines whose seq is greater than `since`, oldest first."""
+        return self._logs.read(name, since, limit)
+
+    def last_log_time(self, name: str, replica: str) -> datetime | None:
+        """When the replica's last kept line was written; None without lines."""
+        return self._logs.last_time(name, replica)
+
+    def leader(self, poll_s: float = 1.0) -> AbstractContextManager[leader.Leadership]:
+        """Block until this process is the only leader, and lead within the `with`; ask `held()` before each round."""
+        return leader.leader(self._database, poll_s)
+
+    def ping(self) -> None:
+        """One round trip.
+
+        Raises:
+            errors.Unavailable: no answer.
+        """
+        with self._database.transaction() as connection:
+            connection.execute("SELECT 1")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._listener.close()
+        self._database.close()

@@ -13,7 +13,7 @@ class StackCredentials(credentials.Credentials):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.token = Settings.from_environment().token
 
     def refresh(self, request: Request) -> None:
@@ -26,8 +26,12 @@ class StackCredentials(credentials.Credentials):
         try:
             self.token = Settings.from_environment().token
         except HookError as error:
-            raise exceptions.RefreshError(str(error)) from error
+            raise _refused(str(error)) from error
         if self.token == refused:
-            raise exceptions.RefreshError(
+            raise _refused(
                 "the stack refused CAIRN_TOKEN: it is of another stack or has expired; take a fresh one from `cairn env`"
             )
+
+
+def _refused(text: str) -> exceptions.RefreshError:
+    return exceptions.RefreshError(text)  # type: ignore[no-untyped-call]

@@ -1,0 +1,76 @@
+"""The command line: options and help texts. What a command does is in the module of its name."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="cairn",
+    help="See and use a running Cairn stack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StackOption = Annotated[
+    str | None,
+    typer.Option("--stack", "-s", help="The stack's name; else the environment's (cairn env), else CAIRN_STACK, else local."),
+]
+
+
+@app.command()
+def status(stack: StackOption = None) -> None:
+    """Services, capacity, what waits and why, endpoints."""
+    from cairn.cli.status import show_status
+
+    show_status(stack)
+
+
+@app.command()
+def env(stack: StackOption = None) -> None:
+    """Shell exports with which any tool joins the stack: eval "$(cairn env)"."""
+    from cairn.cli.env import show_env
+
+    show_env(stack)
+
+
+@app.command()
+def jobs(stack: StackOption = None) -> None:
+    """Custom and batch prediction jobs: state, age, cost."""
+    from cairn.cli.jobs import show_jobs
+
+    show_jobs(stack)
+
+
+@app.command()
+def logs(
+    job: Annotated[str, typer.Argument(help="The job's id, resource name or display name (the newest of that name).")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    stack: StackOption = None,
+) -> None:
+    """What a job has printed."""
+    from cairn.cli.jobs import show_logs
+
+    show_logs(stack, job, follow)
+
+
+@app.command()
+def usage(stack: StackOption = None) -> None:
+    """What each job has used, and its price."""
+    from cairn.cli.usage import show_usage
+
+    show_usage(stack)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments: cairn run -- python train.py")],
+    stack: StackOption = None,
+) -> None:
+    """Run a command whose Google SDKs and MLflow, unchanged, use the stack.
+
+    Without an active virtual environment, `python` is the one that cairn is installed in.
+    """
+    from cairn.cli.run import run_command
+
+    run_command(stack, command)

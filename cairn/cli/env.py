@@ -1,0 +1,14 @@
+"""`cairn env`: shell exports."""
+
+import shlex
+
+from cairn.stack import find
+
+
+def show_env(name: str | None) -> None:
+    """Print one `export` a line, quoted for sh."""
+    stack = find(name)
+    # Other tools than Google's SDKs under `cairn run` find Cloud Storage by this name; it makes a bare client anonymous.
+    values = stack.environment() | {"STORAGE_EMULATOR_HOST": stack.api_endpoint}
+    for key, value in values.items():
+        print(f"export {key}={shlex.quote(value)}")

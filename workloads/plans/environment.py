@@ -1,0 +1,64 @@
+"""What every container that works for a Vertex resource finds: how to reach the platform, its credentials, /gcs."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workloads import contract
+from workloads.config import PlatformConfig
+from workloads.plans.container import Mount
+from workloads.plans.errors import InvalidWish
+
+TOKEN_FILE = f"{contract.SECRETS_DIR}/{contract.SECRET_TOKEN}"
+
+
+def platform(config: PlatformConfig) -> dict[str, str]:
+    """Where our clients, Google's and MLflow's find the stack. The token is in a file, never here."""
+    return {
+        contract.ENV_API_ENDPOINT: config.gateway_url,
+        contract.ENV_TOKEN_FILE: TOKEN_FILE,
+        contract.ENV_STAGING_BUCKET: config.staging_bucket,
+        contract.ENV_PROJECT: config.project,
+        contract.ENV_REGION: config.location,
+        "CLOUD_ML_PROJECT_ID": config.project,
+        "GOOGLE_APPLICATION_CREDENTIALS": contract.CREDENTIALS_FILE,
+        "GOOGLE_CLOUD_REGION": config.location,
+        "MLFLOW_TRACKING_URI": config.tracking_url,
+    }
+
+
+def secret_files(config: PlatformConfig, token: str) -> dict[str, str]:
+    """The token, and the file through which google.auth.default() finds it (an exchange at our own token URL)."""
+    credentials = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/cairn/locations/global/workloadIdentityPools/cairn/providers/cairn",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{config.gateway_url}{contract.PATH_TOKEN_EXCHANGE}",
+        "credential_source": {"file": TOKEN_FILE, "format": {"type": "text"}},
+    }
+    return {TOKEN_FILE: token, contract.CREDENTIALS_FILE: json.dumps(credentials)}
+
+
+def gcs_mounts(config: PlatformConfig, buckets: Iterable[str], read_only: bool = False) -> tuple[Mount, ...]:
+    """Each bucket as the folder /gcs/<bucket>; none when the stack's object store has no volume to show."""
+    if not config.object_store_volume:
+        return ()
+    return tuple(
+        Mount(config.object_store_volume, f"{contract.GCS_DIR}/{bucket}", subpath=bucket, read_only=read_only)
+        for bucket in buckets
+    )
+
+
+def user_variables(variables: Iterable[Mapping[str, Any]], where: str) -> dict[str, str]:
+    """A message's `env` list as a mapping.
+
+    Raises:
+        InvalidWish: an entry without a name.
+    """
+    found: dict[str, str] = {}
+    for variable in variables:
+        name = str(variable.get("name", ""))
+        if not name or "=" in name:
+            raise InvalidWish(f"{where}.env has an entry with the name {name!r}: it must be a variable's name")
+        found[name] = str(variable.get("value", ""))
+    return found

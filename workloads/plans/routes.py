@@ -1,0 +1,96 @@
+"""Endpoints and their deployed models → the gateway's table and Vertex' traffic rules. Called by the endpoints' controller."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from workloads.plans.errors import InvalidWish
+from workloads.plans.serving import DeployedModel, server_names
+
+NEW_MODEL: Final = "0"  # how a deploy request's trafficSplit names the model that is being deployed
+Split = dict[str, int]
+
+
+def table(endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]], down: Collection[str] = ()) -> Any:
+    """What the gateway's agent takes: see ARCHITECTURE.md.
+
+    Args:
+        endpoints: (name, traffic split, models that are ready) of each.
+        down: servers' names that fail their health checks and get no traffic.
+    """
+    return {
+        "endpoints": [
+            {"name": name, "deployedModels": [_route(model, split.get(model.id, 0), down) for model in by_id(models)]}
+            for name, split, models in sorted(endpoints, key=lambda endpoint: endpoint[0])
+        ]
+    }
+
+
+def by_id(models: Iterable[DeployedModel]) -> list[DeployedModel]:
+    """In a stable order."""
+    return sorted(models, key=lambda model: model.id)
+
+
+def _route(model: DeployedModel, weight: int, down: Collection[str]) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "weight": weight,
+        "model": model.model,
+        "modelVersionId": model.model_version_id,
+        "displayName": model.display_name,
+        "predictRoute": model.predict_path,
+        "servers": [f"{name}:{model.port}" for name in server_names(model) if name not in down],
+    }
+
+
+def check_split(split: Mapping[str, int], models: Collection[str]) -> None:
+    """Refuse a split that Vertex would refuse.
+
+    Raises:
+        InvalidWish: it names a model that is not deployed, has a negative share, or does not sum up to 100.
+    """
+    for model_id, share in split.items():
+        if model_id not in models:
+            known = ", ".join(sorted(models)) or "none"
+            raise InvalidWish(f"trafficSplit names deployed model {model_id!r}, which is not on the endpoint; it has: {known}")
+        if share < 0:
+            raise InvalidWish(f"trafficSplit gives {model_id} {share} percent: shares can't be negative")
+    if split and sum(split.values()) != 100:
+        raise InvalidWish(f"trafficSplit sums up to {sum(split.values())}: it must be 100, or be empty")
+
+
+def split_after_deploy(current: Mapping[str, int], requested: Mapping[str, Any], new: str, models: Collection[str]) -> Split:
+    """The endpoint's split once `new` is deployed: the requested one with "0" for the new one, or else unchanged.
+
+    Args:
+        models: ids on the endpoint before.
+
+    Raises:
+        InvalidWish: see check_split.
+    """
+    if not requested:
+        return dict(current)
+    split = {new if model_id == NEW_MODEL else model_id: int(share) for model_id, share in requested.items()}
+    check_split(split, {*models, new})
+    return split
+
+
+def split_after_undeploy(
+    current: Mapping[str, int], requested: Mapping[str, Any], gone: str, models: Collection[str]
+) -> Split:
+    """The endpoint's split once `gone` is undeployed.
+
+    Raises:
+        InvalidWish: `gone` would still have traffic while other models stay, or see check_split.
+    """
+    rest = set(models) - {gone}
+    if not rest:
+        return {}
+    split = {k: int(v) for k, v in (requested or current).items()}
+    if split.get(gone, 0):
+        raise InvalidWish(
+            f"deployed model {gone} still gets {split[gone]} percent of the traffic: "
+            "give a trafficSplit that moves it to the models that stay"
+        )
+    split.pop(gone, None)
+    check_split(split, rest)
+    return split

@@ -1,0 +1,189 @@
+"""A deployed model → its servers' containers. The controllers call it for deployModel, infra for a declared endpoint."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+from workloads import contract
+from workloads.config import PlatformConfig
+from workloads.plans import environment, images, machines, names
+from workloads.plans.container import ContainerSpec, Probe, Resources
+from workloads.plans.errors import InvalidWish
+
+KIND: Final = "deployed_model"
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DeployedModel:
+    """A model version on an endpoint: all that is needed to run and to route it. Kept as JSON in a container label.
+
+    Attributes:
+        endpoint: full resource name.
+        model: full resource name, without version.
+        weight: percent of the endpoint's traffic when declared; for one made through the API the endpoint's
+            trafficSplit counts.
+        predict_route, health_route: "" means Vertex' defaults.
+        machine: Vertex' machineSpec message.
+    """
+
+    endpoint: str
+    id: str
+    model: str
+    image: str
+    model_version_id: str = "1"
+    display_name: str = ""
+    artifact_uri: str = ""
+    weight: int = 0
+    replicas: int = 1
+    machine: Mapping[str, Any] = field(default_factory=lambda: {"machineType": machines.DEFAULT_MACHINE_TYPE})
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    port: int = contract.MODEL_SERVER_PORT
+    predict_route: str = ""
+    health_route: str = ""
+
+    @property
+    def _base_route(self) -> str:
+        return f"/v1/endpoints/{names.resource_id(self.endpoint)}/deployedModels/{self.id}"
+
+    @property
+    def predict_path(self) -> str:
+        """Where the server answers predictions."""
+        return self.predict_route or f"{self._base_route}:predict"
+
+    @property
+    def health_path(self) -> str:
+        """Where the server answers 200 once it can predict."""
+        return self.health_route or self._base_route
+
+    def to_json(self) -> str:
+        """As the label keeps it; stable for equal models."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "DeployedModel":
+        """The reverse of `to_json`.
+
+        Raises:
+            InvalidWish: not such a JSON.
+        """
+        try:
+            raw = json.loads(text)
+            unknown = set(raw) - {each.name for each in fields(cls)}
+            if unknown:
+                raise InvalidWish(f"a deployed model has no field {', '.join(sorted(unknown))}")
+            return cls(**{**raw, "command": tuple(raw.get("command", ())), "args": tuple(raw.get("args", ()))})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InvalidWish(f"{contract.LABEL_DEPLOYED_MODEL} is not a deployed model: {error}") from error
+
+
+def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> DeployedModel:
+    """What a DeployedModel message and the Model message that it names ask for.
+
+    Args:
+        endpoint: full resource name.
+        model_id: the deployed model's id.
+        model: the Model message of exactly the version to deploy, with its `name`.
+
+    Raises:
+        InvalidWish: the model has no serving container.
+    """
+    container = model.get("containerSpec") or {}
+    if not container.get("imageUri"):
+        raise InvalidWish(f"{model.get('name')} has no containerSpec.imageUri: upload it with a serving container image")
+    dedicated = deployed.get("dedicatedResources") or {}
+    machine = dict(dedicated.get("machineSpec") or {})
+    machine.setdefault("machineType", machines.DEFAULT_MACHINE_TYPE)
+    automatic = deployed.get("automaticResources") or {}
+    ports = container.get("ports") or [{}]
+    return DeployedModel(
+        endpoint=endpoint,
+        id=model_id,
+        model=str(model["name"]).split("@")[0],
+        model_version_id=str(model.get("versionId", "1")),
+        display_name=deployed.get("displayName") or str(model.get("displayName", "")),
+        image=container["imageUri"],
+        artifact_uri=str(model.get("artifactUri", "")),
+        replicas=int(dedicated.get("minReplicaCount") or automatic.get("minReplicaCount") or 1),
+        machine=machine,
+        command=tuple(container.get("command", ())),
+        args=tuple(container.get("args", ())),
+        env=environment.user_variables(container.get("env", ()), "containerSpec"),
+        port=int(ports[0].get("containerPort") or contract.MODEL_SERVER_PORT),
+        predict_route=str(container.get("predictRoute", "")),
+        health_route=str(container.get("healthRoute", "")),
+    )
+
+
+def server_names(model: DeployedModel) -> list[str]:
+    """The containers' names, one per replica; also their host names."""
+    endpoint = names.resource_id(model.endpoint)
+    return [names.container_name("model", endpoint, model.id, replica) for replica in range(model.replicas)]
+
+
+def limits(model: DeployedModel, config: PlatformConfig) -> list[Resources]:
+    """Limits of each replica."""
+    return [machines.resources(model.machine, config)] * model.replicas
+
+
+def buckets(model: DeployedModel) -> tuple[str, ...]:
+    """The one bucket that the servers may open: the artefact's."""
+    bucket = names.bucket_of(model.artifact_uri)
+    return (bucket,) if bucket else ()
+
+
+def plan(model: DeployedModel, token: str, config: PlatformConfig) -> list[ContainerSpec]:
+    """One container per replica.
+
+    Args:
+        token: the servers' own bearer token, which opens only `buckets(model)`.
+
+    Raises:
+        InvalidWish: an image or a machine type that this stack does not have, or no replica at all.
+    """
+    if model.replicas < 1:
+        raise InvalidWish(f"deployed model {model.id} asks for {model.replicas} replicas: give at least 1")
+    return [_server(model, replica, name, token, config) for replica, name in enumerate(server_names(model))]
+
+
+def _server(model: DeployedModel, replica: int, name: str, token: str, config: PlatformConfig) -> ContainerSpec:
+    return ContainerSpec(
+        name=name,
+        image=images.resolve(model.image, config.images),
+        resources=machines.resources(model.machine, config),
+        command=model.command,
+        args=model.args,
+        env={"HOME": "/tmp", **environment.platform(config), **model.env, **serving_variables(model)},
+        files=environment.secret_files(config, token),
+        mounts=environment.gcs_mounts(config, buckets(model), read_only=True),
+        labels={
+            contract.LABEL_KIND: KIND,
+            contract.LABEL_NAME: name,
+            contract.LABEL_RESOURCE: model.endpoint,
+            contract.LABEL_REPLICA: f"0-{replica}",
+            contract.LABEL_DEPLOYED_MODEL: model.to_json(),
+        },
+        probe=Probe(model.port, model.health_path),
+        restart="always",
+    )
+
+
+def serving_variables(model: DeployedModel) -> dict[str, str]:
+    """What Vertex' serving contract promises a server."""
+    return {
+        "AIP_MODE": "PREDICTION",
+        "AIP_FRAMEWORK": "CUSTOM_CONTAINER",
+        "AIP_HTTP_PORT": str(model.port),
+        "AIP_PREDICT_ROUTE": model.predict_path,
+        "AIP_HEALTH_ROUTE": model.health_path,
+        "AIP_STORAGE_URI": model.artifact_uri,
+        "AIP_ENDPOINT_ID": names.resource_id(model.endpoint),
+        "AIP_DEPLOYED_MODEL_ID": model.id,
+        "AIP_MODEL_NAME": names.resource_id(model.model),
+        "AIP_VERSION_NAME": model.model_version_id,
+        "AIP_MACHINE_TYPE": str(model.machine.get("machineType", "")),
+        "AIP_ACCELERATOR_TYPE": str(model.machine.get("acceleratorType", "")),
+    }

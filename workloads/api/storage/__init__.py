@@ -1,0 +1,10 @@
+"""The Cloud Storage JSON API, as google-cloud-storage uses it, over the stack's S3 server.
+
+The API mounts `routes(StorageDeps(...))`; nothing here knows of Vertex resources.
+"""
+
+from workloads.api.storage.call import StorageDeps
+from workloads.api.storage.routes import routes
+from workloads.api.storage.s3 import ObjectStore
+
+__all__ = ["ObjectStore", "StorageDeps", "routes"]

@@ -5,12 +5,19 @@ A kind makes specs (pure), hands them to a `Backend`, and never asks which one i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import pulumi
 
 from workloads import contract
 from workloads.plans.container import ContainerSpec, Mount, Probe, Resources
+
+CAPABILITY_ENGINE_ACCESS: Final = "engine-access"  # a service may start containers itself
+CAPABILITY_GPUS: Final = "gpus"  # containers may ask for GPUs
+
+
+class UnmetWish(Exception):
+    """The backend lacks a capability that a spec needs; the text says which and what to do. Raised in previews already."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class ServiceSpec:
 
     Attributes:
         secrets: file name under contract.SECRETS_DIR → content; never in env.
+        mounts: a mount's `volume` is the name of a VolumeSpec of the same component.
         networks: contract.NETWORK_* names.
         engine_access: may talk to the engine (the Docker socket, the Kubernetes API): the job runner only.
         stop_grace_s: time between the polite and the hard stop.
@@ -85,8 +93,8 @@ class Backend(Protocol):
     def image(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """The image's pinned reference; built when its sources changed."""
 
-    def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-        """The backend's name of the volume."""
+    def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """The volume."""
 
     def password(self, name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """A random secret, made once and kept encrypted in the state."""
@@ -94,5 +102,21 @@ class Backend(Protocol):
     def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         """The running, healthy service."""
 
-    def workload(self, spec: ContainerSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-        """A container planned by workloads.plans, the same plan that the controllers carry out."""
+    def network_name(self, name: str) -> str:
+        """The backend's name of a contract network."""
+
+    def volume_name(self, name: str) -> str:
+        """The backend's name of a VolumeSpec's volume."""
+
+    def workload(
+        self,
+        spec: ContainerSpec,
+        image: pulumi.Input[str],
+        files: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> pulumi.Resource:
+        """A container planned by workloads.plans, the same plan that the controllers carry out.
+
+        The plan's image and files are given once more: an image may not be built yet, and a file's token not be made.
+        The plan's mounts name volumes as `volume_name` does.
+        """

@@ -1,0 +1,130 @@
+"""DockerBackend: the primitives over pulumi_docker. Each primitive has a module of its own; here they are joined.
+
+Made by `infra/__main__.py`, or by anybody's Pulumi program that uses a kind on its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.backends.base import (
+    CAPABILITY_ENGINE_ACCESS,
+    CAPABILITY_GPUS,
+    ImageSpec,
+    ServiceSpec,
+    UnmetWish,
+    VolumeSpec,
+)
+from infra.backends.docker import images, network, passwords, planned, services, volumes
+from infra.backends.docker.engine import Engine, inspect
+from workloads.plans.container import ContainerSpec, Mount
+
+BASE_IMAGE: Final = "cairn/base:bookworm"
+REMEDIES: Final = {
+    CAPABILITY_GPUS: "install the NVIDIA container toolkit on the engine's machine, or ask for no GPUs",
+    CAPABILITY_ENGINE_ACCESS: "start Docker here, or point DOCKER_HOST at its unix:// socket",
+}
+
+
+class DockerBackend:
+    """One stack on one Docker engine.
+
+    Attributes:
+        stack: its name is in every object's name and label.
+        engine: what the engine said of itself, or None when it could not be asked.
+    """
+
+    name = "docker"
+
+    def __init__(self, stack: str, base_image: str = BASE_IMAGE, egress: bool = True, engine: Engine | None = None) -> None:
+        """Ask the engine what it can do (or take it from `engine`); nothing is made yet."""
+        self.stack = stack
+        self.engine = engine or inspect(stack)
+        self.capabilities = _capabilities(self.engine)
+        self._base_image = base_image
+        self._egress = egress
+        self._images: dict[str, tuple[str, docker.Image]] = {}
+        self._networks: dict[str, docker.Network] = {}
+        self._volumes: dict[str, docker.Volume] = {}
+
+    def image(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The content-addressed reference; kinds that share an image share the resource of the first that asked."""
+        if spec.name not in self._images:
+            self._images[spec.name] = images.build(spec, self._base_image, opts)
+        reference, image = self._images[spec.name]
+        return _known(reference, image)
+
+    def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """The volume."""
+        self._volumes[spec.name] = volumes.create(self.stack, spec.name, opts)
+        return self._volumes[spec.name]
+
+    def password(self, name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """A random secret, encrypted in the state."""
+        return pulumi.Output.secret(passwords.create(name, opts).result)
+
+    def network_name(self, name: str) -> str:
+        """The engine's name of a contract network."""
+        return network.network_name(self.stack, name)
+
+    def volume_name(self, name: str) -> str:
+        """The engine's name of a volume."""
+        return volumes.volume_name(self.stack, name)
+
+    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """The container, hardened, started and healthy."""
+        if spec.engine_access:
+            self._require(CAPABILITY_ENGINE_ACCESS, f"service {spec.name!r} talks to the engine")
+        self._require_gpus(spec.name, spec.resources.gpus)
+        needed: list[pulumi.Resource] = [*self._join(spec.networks), *self._mounted(spec.name, spec.mounts)]
+        if spec.secrets:
+            needed.append(volumes.create(self.stack, services.secrets_volume(spec.name), opts))
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
+        return services.create(self.stack, spec, self.engine, opts)
+
+    def workload(
+        self,
+        spec: ContainerSpec,
+        image: pulumi.Input[str],
+        files: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> pulumi.Resource:
+        """A planned container."""
+        self._require_gpus(spec.name, spec.resources.gpus)
+        needed: list[pulumi.Resource] = [*self._join((spec.network,)), *planned.file_volumes(self.stack, spec, opts)]
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
+        return planned.create(self.stack, spec, image, files, opts)
+
+    def _join(self, names: Iterable[str]) -> list[docker.Network]:
+        """The networks, made when a container first needs them; only the workloads' one can be without a way out."""
+        for name in names:
+            if name not in self._networks:
+                self._networks[name] = network.create(self.stack, name, egress=self._egress)
+        return [self._networks[name] for name in names]
+
+    def _mounted(self, service: str, mounts: Iterable[Mount]) -> list[docker.Volume]:
+        missing = [mount.volume for mount in mounts if mount.volume not in self._volumes]
+        if missing:
+            raise ValueError(f"service {service!r} mounts {', '.join(missing)}; make it with backend.volume() first")
+        return [self._volumes[mount.volume] for mount in mounts]
+
+    def _require_gpus(self, name: str, gpus: int) -> None:
+        if gpus:
+            self._require(CAPABILITY_GPUS, f"container {name!r} asks for {gpus} GPUs")
+
+    def _require(self, capability: str, wish: str) -> None:
+        if capability not in self.capabilities:
+            raise UnmetWish(f"{wish}, but this Docker engine has no {capability}: {REMEDIES[capability]}")
+
+
+def _capabilities(engine: Engine | None) -> frozenset[str]:
+    if engine is None:
+        return frozenset()
+    return frozenset({CAPABILITY_ENGINE_ACCESS, CAPABILITY_GPUS} if engine.gpus else {CAPABILITY_ENGINE_ACCESS})
+
+
+def _known(value: str, resource: pulumi.Resource) -> pulumi.Output[str]:
+    """The value, known in previews already, and still after the resource in the order of things."""
+    return resource.urn.apply(lambda _: value)

@@ -1,0 +1,80 @@
+"""What every container of this backend gets, whether a service or a planned workload: the hardening, limits and labels.
+
+The rules are DESIGN.md's "Safe by default"; policies/ checks the result.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pulumi_docker as docker
+
+from workloads import contract
+from workloads.plans.container import Probe, Resources
+
+# The engine's schema in Pulumi has no pids limit, so it is the process limit of the user. That one counts a user's
+# processes on the whole machine, and jobs share their user with the platform: it must be far above all of them together.
+PROCESS_LIMIT: Final = 16384
+LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
+MODE_READABLE: Final = "0444"  # uploads belong to root; the container's only other user must read them
+
+
+def hardened(resources: Resources) -> dict[str, Any]:
+    """Arguments of docker.Container that no container goes without."""
+    return {
+        "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+        "security_opts": ["no-new-privileges:true"],
+        "cpus": f"{resources.cpu:g}",
+        "memory": resources.memory_mib,
+        "memory_swap": resources.memory_mib,  # equal: no swap
+        "ulimits": [docker.ContainerUlimitArgs(name="nproc", soft=PROCESS_LIMIT, hard=PROCESS_LIMIT)],
+        "gpus": "all" if resources.gpus else None,
+        "log_driver": "json-file",
+        "log_opts": LOG_OPTIONS,
+        "must_run": True,
+        "init": True,
+    }
+
+
+def tmpfs(sizes: Mapping[str, int]) -> dict[str, str]:
+    """Scratch folders in memory, MiB each."""
+    return {path: f"rw,nosuid,nodev,size={size}m,mode=1777" for path, size in sizes.items()}
+
+
+def container_labels(labels: Mapping[str, str]) -> list[docker.ContainerLabelArgs]:
+    """Labels in a stable order."""
+    return [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())]
+
+
+def secret_uploads(files: Mapping[str, Any]) -> list[docker.ContainerUploadArgs]:
+    """Files written before the start: path → content."""
+    return [
+        docker.ContainerUploadArgs(file=path, content=content, permissions=MODE_READABLE)
+        for path, content in sorted(files.items())
+    ]
+
+
+def healthcheck(probe: Probe | None) -> docker.ContainerHealthcheckArgs | None:
+    """The engine runs the probe inside the container, so it needs no published port; every image of ours has python3."""
+    if probe is None:
+        return None
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", "python3", "-ISc", _probe_script(probe)],
+        interval=f"{probe.period_s:g}s",
+        timeout=f"{probe.timeout_s:g}s",
+        retries=probe.failures,
+        start_period="60s",
+    )
+
+
+def _probe_script(probe: Probe) -> str:
+    """The smallest program that connects, and for HTTP reads the status line: it starts in a tenth of urllib's time."""
+    connect = f"import socket;s=socket.create_connection(('127.0.0.1',{probe.port}),{probe.timeout_s:g})"
+    if not probe.path:
+        return connect
+    request = f"GET {probe.path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n"
+    return f"{connect};s.sendall(b'{request}');raise SystemExit(s.makefile('rb').readline().split()[1]!=b'200')"
+
+
+def secrets_path(name: str) -> str:
+    """Where a service finds a secret."""
+    return f"{contract.SECRETS_DIR}/{name}"

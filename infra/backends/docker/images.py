@@ -1,0 +1,103 @@
+"""Images built from this repository: content-addressed tags over staged contexts.
+
+The tag is a hash of what the build sees (paths, bytes, executable bits, arguments), so it is the same on every machine and
+only a change of the sources makes a new one. The build gets a folder with just these files, so nothing else can leak in.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.backends.base import ImageSpec
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+CONTEXTS: Final = ROOT / ".cairn" / "contexts"
+IGNORED: Final = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache"})
+
+
+def files(spec: ImageSpec, root: Path = ROOT) -> dict[str, Path]:
+    """What the build sees: path in the context → file, sorted.
+
+    Raises:
+        FileNotFoundError: a source does not exist; names the image and the path.
+    """
+    found: dict[str, Path] = {}
+    for source in (spec.dockerfile, *spec.sources):
+        path = root / source
+        if not path.exists():
+            raise FileNotFoundError(f"image {spec.name!r} needs {source}, which is not in {root}")
+        found.update({str(each.relative_to(root)): each for each in _walk(path)})
+    return dict(sorted(found.items()))
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """The file, or the files below the folder, without caches."""
+    if path.is_file():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name not in IGNORED]
+        yield from (Path(folder) / name for name in names if name not in IGNORED and not name.endswith(".pyc"))
+
+
+def content_hash(context: Mapping[str, Path], args: Mapping[str, str]) -> str:
+    """16 hex digits that change when the files, their executable bits or the arguments do."""
+    digest = hashlib.sha256(repr(sorted(args.items())).encode())
+    for name, path in context.items():
+        content = path.read_bytes()
+        digest.update(f"\0{name}\0{int(_executable(path))}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _executable(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o100)
+
+
+def stage(name: str, tag: str, context: Mapping[str, Path], contexts: Path = CONTEXTS) -> Path:
+    """A folder with just these files; made once per tag and put in place in one step, since stacks may share it."""
+    target = contexts / f"{name}-{tag}"
+    if target.is_dir():
+        return target
+    contexts.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=contexts))
+    for relative, path in context.items():
+        copy = draft / relative
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o755 if _executable(path) else 0o644)
+    draft.chmod(0o755)
+    try:
+        draft.rename(target)
+    except OSError:  # another program staged the same files first
+        shutil.rmtree(draft)
+    return target
+
+
+def build(spec: ImageSpec, base_image: str, opts: pulumi.ResourceOptions) -> tuple[str, docker.Image]:
+    """The pinned reference and the resource that builds it."""
+    args = {"BASE_IMAGE": base_image, **spec.args}
+    context = files(spec)
+    tag = content_hash(context, args)
+    folder = os.path.relpath(stage(spec.name, tag, context))  # relative: no machine's path ends in the state
+    reference = f"cairn/{spec.name}:{tag}"
+    image = docker.Image(
+        spec.name,
+        image_name=reference,
+        skip_push=True,
+        build=docker.DockerBuildArgs(
+            context=folder,
+            dockerfile=os.path.join(folder, spec.dockerfile),
+            args=args,
+            builder_version=docker.BuilderVersion.BUILDER_V1,
+        ),
+        opts=opts,
+    )
+    return reference, image

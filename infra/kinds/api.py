@@ -1,0 +1,65 @@
+"""Api: the Vertex AI and Cloud Storage REST surface. The gateway is its only way to the outside."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from infra import tokens
+from infra.backends.base import Backend, PortSpec, ServiceSpec
+from infra.kinds.images import PLATFORM
+from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
+from workloads import contract
+from workloads.plans.container import Probe, Resources
+
+
+@dataclass(frozen=True)
+class ApiArgs:
+    """What an API can be told.
+
+    Attributes:
+        config: JSON of workloads.config.PlatformConfig.
+        signing_key: the key that the tokens are signed with.
+    """
+
+    config: pulumi.Input[str]
+    database: DatabaseLink
+    object_store: ObjectStoreLink
+    signing_key: pulumi.Input[str]
+    resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=640))
+
+
+def plan(name: str, args: ApiArgs, image: pulumi.Input[str]) -> ServiceSpec:
+    """The API's container."""
+    return ServiceSpec(
+        name=name,
+        kind="api",
+        image=image,
+        resources=args.resources,
+        command=("python3", "-m", "workloads.api"),
+        env={contract.ENV_CONFIG: args.config},
+        secrets={
+            **args.database.secrets(),
+            **args.object_store.secrets(),
+            contract.SECRET_SIGNING_KEY: args.signing_key,
+        },
+        ports=(PortSpec(contract.API_PORT),),
+        probe=Probe(contract.API_PORT, contract.PATH_HEALTH),
+    )
+
+
+class Api(pulumi.ComponentResource):
+    """The REST surface.
+
+    Attributes:
+        url: its address for the gateway.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ApiArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the API."""
+        super().__init__(tokens.API, name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        service = backend.service(plan(name, args, backend.image(PLATFORM, child)), child)
+        self.url = after(service, f"http://{name}:{contract.API_PORT}")
+        self.register_outputs({"url": self.url})

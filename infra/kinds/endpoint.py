@@ -1,0 +1,110 @@
+"""Endpoint: model servers that exist because a stack's config says so.
+
+The plan is `workloads.plans.serving`, the one that the controllers use for endpoints made through the API; the labels on the
+containers tell the platform what to route to them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+
+from infra import tokens
+from infra.backends.base import Backend
+from workloads import tokens as bearer
+from workloads.config import PlatformConfig
+from workloads.plans import serving
+from workloads.plans.container import ContainerSpec
+
+TOKEN_PLACEHOLDER: Final = "@TOKEN@"  # noqa: S105  stands in the plan's files until the token is signed
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model of a declared endpoint; `traffic` is in percent."""
+
+    model: str
+    artifact_uri: str
+    image: str
+    machine_type: str
+    replicas: int = 1
+    traffic: int = 100
+
+
+@dataclass(frozen=True)
+class EndpointArgs:
+    """What an endpoint can be told.
+
+    Attributes:
+        config: the stack's; its `images` map each prebuilt family to itself.
+        images: from prebuilt family to the built image.
+        signing_key: signs the servers' own tokens, which open only their artefact's bucket.
+    """
+
+    display_name: str
+    models: tuple[DeclaredModel, ...]
+    config: PlatformConfig
+    images: Mapping[str, pulumi.Input[str]]
+    signing_key: pulumi.Input[str]
+
+
+def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel]:
+    """The models as the platform's own plan takes them; their ids count from 1."""
+    return [
+        serving.DeployedModel(
+            endpoint=f"{args.config.parent}/endpoints/{name}",
+            id=str(number),
+            model=f"{args.config.parent}/models/{each.model}",
+            image=each.image,
+            display_name=each.model,
+            artifact_uri=each.artifact_uri,
+            weight=each.traffic,
+            replicas=each.replicas,
+            machine={"machineType": each.machine_type},
+        )
+        for number, each in enumerate(args.models, start=1)
+    ]
+
+
+def plan(name: str, args: EndpointArgs) -> list[tuple[serving.DeployedModel, ContainerSpec]]:
+    """One container per replica; each with the model it serves."""
+    return [
+        (model, container)
+        for model in deployed_models(name, args)
+        for container in serving.plan(model, TOKEN_PLACEHOLDER, args.config)
+    ]
+
+
+class Endpoint(pulumi.ComponentResource):
+    """An endpoint with its model servers.
+
+    Attributes:
+        resource_name: its Vertex resource name.
+    """
+
+    resource_name: str
+
+    def __init__(self, name: str, args: EndpointArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the servers."""
+        super().__init__(tokens.ENDPOINT, name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for model, container in plan(name, args):
+            image = args.images.get(container.image, container.image)
+            backend.workload(container, image, _files(model, container, args), child)
+        self.resource_name = f"{args.config.parent}/endpoints/{name}"
+        self.register_outputs({"resourceName": self.resource_name})
+
+
+def _files(
+    model: serving.DeployedModel, container: ContainerSpec, args: EndpointArgs
+) -> dict[str, pulumi.Output[str]]:
+    """The plan's files with the server's token in its place."""
+    principal = bearer.Principal(model.endpoint, bearer.ROLE_WORKLOAD, serving.buckets(model))
+    key = pulumi.Output.secret(args.signing_key)
+    token = key.apply(lambda text: bearer.sign(principal, args.config.stack, text))
+    return {path: _filled(token, text) for path, text in container.files.items()}
+
+
+def _filled(token: pulumi.Output[str], text: str) -> pulumi.Output[str]:
+    return token.apply(lambda known: text.replace(TOKEN_PLACEHOLDER, known))

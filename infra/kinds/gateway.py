@@ -1,0 +1,65 @@
+"""Gateway: HAProxy, the one address of API, Cloud Storage and predictions, with an agent that keeps its routes."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from infra import tokens
+from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec
+from infra.kinds.images import GATEWAY
+from infra.kinds.links import after
+from workloads import contract
+from workloads.plans.container import Mount, Probe, Resources
+
+STATE_DIR = "/var/lib/gateway"
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    """What a gateway can be told.
+
+    Attributes:
+        stack: the issuer of the tokens that it accepts.
+        signing_key: the key that the tokens are signed with.
+        publish: port on 127.0.0.1 of the host; None keeps it inside.
+    """
+
+    stack: str
+    signing_key: pulumi.Input[str]
+    publish: int | None = None
+    resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=256))
+
+
+def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
+    """The gateway's container; its routes are on a volume, so predictions go on after a restart before anything else is up."""
+    return ServiceSpec(
+        name=name,
+        kind="gateway",
+        image=image,
+        resources=args.resources,
+        env={"CAIRN_STACK": args.stack},
+        secrets={contract.SECRET_SIGNING_KEY: args.signing_key},
+        ports=(PortSpec(contract.GATEWAY_PORT, args.publish), PortSpec(contract.GATEWAY_AGENT_PORT)),
+        mounts=(Mount(name, STATE_DIR),),
+        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
+        probe=Probe(contract.GATEWAY_AGENT_PORT, contract.PATH_HEALTH),
+    )
+
+
+class Gateway(pulumi.ComponentResource):
+    """The stack's front door.
+
+    Attributes:
+        endpoint: its address on the host, "" when it is not published.
+    """
+
+    endpoint: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GatewayArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the gateway."""
+        super().__init__(tokens.GATEWAY, name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        backend.volume(VolumeSpec(name), child)
+        service = backend.service(plan(name, args, backend.image(GATEWAY, child)), child)
+        self.endpoint = after(service, f"http://127.0.0.1:{args.publish}" if args.publish else "")
+        self.register_outputs({"endpoint": self.endpoint})

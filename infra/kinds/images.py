@@ -1,0 +1,26 @@
+"""The images of the platform and what each sees of this repository; kinds hand them to their backend."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from infra.backends.base import ImageSpec
+
+SHARED: Final = ("workloads/__init__.py", "workloads/contract.py")
+
+
+def _image(name: str, *sources: str) -> ImageSpec:
+    return ImageSpec(name.replace("_", "-"), f"workloads/{name}/Dockerfile", (f"workloads/{name}", *SHARED, *sources))
+
+
+OBJECT_STORE: Final = _image("object_store")
+DATABASE: Final = _image("database")
+TRACKING: Final = _image("tracking", "workloads/tokens.py")
+GATEWAY: Final = _image("gateway", "workloads/tokens.py")
+PLATFORM: Final = _image(
+    "platform",
+    *(f"workloads/{part}" for part in ("config.py", "tokens.py", "plans", "store", "registry", "api", "controllers")),
+)
+
+# From Vertex's prebuilt families, and our own of the batch job, to images: what PlatformConfig.images maps.
+SERVING: Final[Mapping[str, ImageSpec]] = {"prediction/sklearn-cpu": _image("prediction")}
+JOBS: Final[Mapping[str, ImageSpec]] = {"training/sklearn-cpu": _image("training"), "batch": _image("batch")}

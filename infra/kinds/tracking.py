@@ -1,0 +1,78 @@
+"""Tracking: an MLflow server on PostgreSQL and S3, behind a proxy that checks bearer tokens. Its own job execution is off."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from infra import tokens
+from infra.backends.base import Backend, PortSpec, ServiceSpec
+from infra.kinds.images import TRACKING
+from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
+from workloads import contract
+from workloads.plans.container import Probe, Resources
+
+
+@dataclass(frozen=True)
+class TrackingArgs:
+    """What a tracking server can be told.
+
+    Attributes:
+        stack: the issuer of the tokens that it accepts.
+        artifact_root: s3:// folder of the runs' artefacts.
+        signing_key: the key that the tokens are signed with.
+        publish: port on 127.0.0.1 of the host; None keeps it inside.
+    """
+
+    stack: str
+    database: DatabaseLink
+    object_store: ObjectStoreLink
+    artifact_root: str
+    signing_key: pulumi.Input[str]
+    publish: int | None = None
+    resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=900))
+
+
+def plan(name: str, args: TrackingArgs, image: pulumi.Input[str]) -> ServiceSpec:
+    """The server's container."""
+    return ServiceSpec(
+        name=name,
+        kind="tracking",
+        image=image,
+        resources=args.resources,
+        env={
+            "CAIRN_STACK": args.stack,
+            "CAIRN_DATABASE_HOST": args.database.host,
+            "CAIRN_DATABASE_NAME": args.database.name,
+            "CAIRN_OBJECT_STORE_URL": args.object_store.url,
+            "CAIRN_ARTIFACT_ROOT": args.artifact_root,
+        },
+        secrets={
+            **args.database.secrets(),
+            **args.object_store.secrets(),
+            contract.SECRET_SIGNING_KEY: args.signing_key,
+        },
+        ports=(PortSpec(contract.TRACKING_PORT, args.publish),),
+        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
+        probe=Probe(contract.TRACKING_PORT, contract.PATH_HEALTH),
+    )
+
+
+class Tracking(pulumi.ComponentResource):
+    """An MLflow server.
+
+    Attributes:
+        uri: its address on the host, "" when it is not published.
+        url: its address for containers on the stack's networks.
+    """
+
+    uri: pulumi.Output[str]
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TrackingArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the server."""
+        super().__init__(tokens.TRACKING, name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        service = backend.service(plan(name, args, backend.image(TRACKING, child)), child)
+        self.uri = after(service, f"http://127.0.0.1:{args.publish}" if args.publish else "")
+        self.url = after(service, f"http://{name}:{contract.TRACKING_PORT}")
+        self.register_outputs({"uri": self.uri, "url": self.url})

@@ -1,0 +1,1 @@
+"""Pulumi provider plugins in Python, for machines that can't reach Pulumi's download site."""

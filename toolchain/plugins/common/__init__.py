@@ -1,0 +1,1 @@
+"""What every provider plugin here shares: the protocol, values, property tables, the process."""

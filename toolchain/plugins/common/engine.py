@@ -1,0 +1,38 @@
+"""Lines to the Pulumi engine, which shows them beside the resource. Used by the servicer only."""
+
+import threading
+
+import grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+
+class EngineLog:
+    """Sends lines to the engine; connects when there is something to say."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._stub: engine_pb2_grpc.EngineStub | None = None
+        self._lock = threading.Lock()
+
+    def connect_to(self, address: str) -> None:
+        """The engine told another address (Handshake, Attach)."""
+        with self._lock:
+            self._address, self._stub = address, None
+
+    def send(self, urn: str, text: str, passing: bool) -> None:
+        """Show a line; `passing` ones only until the next one."""
+        request = engine_pb2.LogRequest(
+            severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=passing
+        )
+        stub = self._connected()
+        if stub is not None:
+            # A lost progress line is no reason to fail the work it is about: the answer is not awaited.
+            stub.Log.future(request)
+
+    def _connected(self) -> engine_pb2_grpc.EngineStub | None:
+        with self._lock:
+            if self._stub is None and self._address:
+                self._stub = engine_pb2_grpc.EngineStub(
+                    grpc.insecure_channel(self._address)
+                )
+            return self._stub

@@ -1,0 +1,10 @@
+"""Entry point of the plugin process; `pulumi plugin install` copies it, the code stays in the installed package."""
+
+from toolchain import lean_proto
+
+lean_proto.install()
+
+from toolchain.plugins.common.process import serve
+from toolchain.plugins.docker.plugin import docker_plugin
+
+serve(docker_plugin())

@@ -1,0 +1,1 @@
+"""Real jobs on real data, written as a Vertex user would write them."""

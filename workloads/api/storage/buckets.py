@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import httpx
 from starlette.responses import JSONResponse, Response
 
-from workloads.api.storage import names
+from workloads.api.storage import names, spool
 from workloads.api.storage.call import Call
 from workloads.api.storage.errors import S3Error, StorageError, from_s3
 from workloads.api.storage.s3 import parse_xml
@@ -173,7 +173,8 @@ async def _s3(
     call: Call, method: str, bucket: str, query: Mapping[str, str] | None = None, content: bytes = b""
 ) -> httpx.Response:
     try:
-        return await call.deps.store.call(method, f"/{bucket}", query, content=content)
+        headers = {"x-amz-checksum-crc32c": spool.crc32c(content)} if content else {}
+        return await call.deps.store.call(method, f"/{bucket}", query, headers, content)
     except S3Error as error:
         known = error if error.status != 404 else S3Error(404, "NoSuchBucket", error.message)
         raise from_s3(known, bucket) from error

@@ -12,7 +12,7 @@ from workloads.api.storage import resource
 from workloads.api.storage.errors import S3Error, StorageError, from_s3
 from workloads.api.storage.resource import StoredObject
 from workloads.api.storage.s3 import ObjectStore
-from workloads.tokens import ROLE_ADMIN, Principal
+from workloads.tokens import ROLE_ADMIN, InvalidToken, Principal, verify
 
 MAX_JSON_BYTES: Final = 1 << 20
 
@@ -95,6 +95,18 @@ class Call:
         if stored is None:
             raise StorageError(404, f"No such object: {bucket}/{name}")
         return stored
+
+
+def bearer(stack: str, key: str) -> Callable[[Request], Principal]:
+    """An `authenticate` for StorageDeps: takes Authorization: Bearer, verifies the token with the stack's key."""
+
+    def authenticate(request: Request) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise InvalidToken("The request has no bearer token: give the client credentials (cairn.connect() does)")
+        return verify(token.strip(), stack, key)
+
+    return authenticate
 
 
 async def read_limited(request: Request, limit: int = MAX_JSON_BYTES) -> bytes:

@@ -27,7 +27,7 @@ REASONS: Final = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class StorageError(Exception):
     """An answer other than success: the HTTP status and what was wrong, where, and what to do."""
 
@@ -43,7 +43,7 @@ class StorageError(Exception):
         return JSONResponse(body, self.status, headers)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class S3Error(Exception):
     """The S3 server refused: its HTTP status, its error code and its own words."""
 

@@ -80,6 +80,11 @@ def measure(file: BinaryIO) -> Spooled:
     return Spooled(file.tell(), _base64(crc), file)
 
 
+def crc32c(content: bytes) -> str:
+    """The content's CRC32C as both Google and S3 write it."""
+    return _base64(google_crc32c.value(content))
+
+
 async def _blocks(file: BinaryIO) -> AsyncIterator[bytes]:
     """The file's content; read by offset, since the file may be sent more than once."""
     offset = 0

@@ -16,7 +16,7 @@ from workloads.plans.container import Resources
 
 NAMESPACE: Final = "cairn"
 BACKENDS: Final = ("docker",)
-DEFAULT_BASE_IMAGE: Final = "cairn/base:bookworm"
+DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 NAME: Final = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
 STRUCTURED: Final = ("ports", "machineTypes", "accelerators", "capacity", "buckets", "endpoints", "resources")

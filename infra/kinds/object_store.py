@@ -43,7 +43,7 @@ def plan(
         ports=(PortSpec(contract.OBJECT_STORE_PORT, args.publish),),
         mounts=(Mount(name, contract.OBJECT_STORE_DATA_DIR),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
-        probe=Probe(contract.OBJECT_STORE_PORT),
+        probe=Probe(contract.OBJECT_STORE_PORT, contract.PATH_HEALTH),
     )
 
 

@@ -21,7 +21,7 @@ from infra.backends.docker import images, network, passwords, planned, services,
 from infra.backends.docker.engine import Engine, inspect
 from workloads.plans.container import ContainerSpec, Mount
 
-BASE_IMAGE: Final = "cairn/base:bookworm"
+BASE_IMAGE: Final = "cairn-base:latest"
 REMEDIES: Final = {
     CAPABILITY_GPUS: "install the NVIDIA container toolkit on the engine's machine, or ask for no GPUs",
     CAPABILITY_ENGINE_ACCESS: "start Docker here, or point DOCKER_HOST at its unix:// socket",

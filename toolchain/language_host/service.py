@@ -4,6 +4,7 @@ Called by the Pulumi engine. Generating code, packing and linking SDKs are the o
 "unimplemented", which the CLI reports.
 """
 
+import functools
 import os
 import platform
 import sys
@@ -58,7 +59,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             return language_pb2.RunResponse(error=str(problem))
         environment = programs.program_environment(request, os.environ)
         child = self._children.start(command, request.pwd, environment, piped=False)
-        context.add_callback(lambda: stop(child))
+        context.add_callback(functools.partial(stop, child))
         return _outcome(self._children.wait(child))
 
     def RunPlugin(
@@ -70,9 +71,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         except programs.NoInterpreterError as problem:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(problem))
         child = self._children.start(command, request.pwd, programs.plugin_environment(request), piped=True)
-        context.add_callback(lambda: stop(child))
+        context.add_callback(functools.partial(stop, child))
         for stream, data in output_of(child):
-            yield language_pb2.RunPluginResponse(**{stream: data})
+            yield _plugin_output(stream, data)
         yield language_pb2.RunPluginResponse(exitcode=self._children.wait(child))
 
     def InstallDependencies(
@@ -81,9 +82,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """`pulumi install` and the installation of a plugin: fill the virtual environment that its project names."""
         for command in dependencies.commands(request.info):
             child = self._children.start(command, request.info.program_directory, os.environ, piped=True)
-            context.add_callback(lambda child=child: stop(child))
+            context.add_callback(functools.partial(stop, child))
             for stream, data in output_of(child):
-                yield language_pb2.InstallDependenciesResponse(**{stream: data})
+                yield _install_output(stream, data)
             if code := self._children.wait(child):
                 context.abort(grpc.StatusCode.INTERNAL, f"`{' '.join(command)}` failed with exit code {code}")
 
@@ -111,3 +112,15 @@ def _outcome(code: int) -> language_pb2.RunResponse:
     if code == MESSAGE_WAS_SHOWN:
         return language_pb2.RunResponse(bail=True)
     return language_pb2.RunResponse(error=f"the program exited with code {code}")
+
+
+def _plugin_output(stream: str, data: bytes) -> language_pb2.RunPluginResponse:
+    if stream == "stdout":
+        return language_pb2.RunPluginResponse(stdout=data)
+    return language_pb2.RunPluginResponse(stderr=data)
+
+
+def _install_output(stream: str, data: bytes) -> language_pb2.InstallDependenciesResponse:
+    if stream == "stdout":
+        return language_pb2.InstallDependenciesResponse(stdout=data)
+    return language_pb2.InstallDependenciesResponse(stderr=data)

@@ -1,0 +1,41 @@
+# Cairn's commands. Each sets up what is missing first, and is safe to repeat. All work is done by toolchain/.
+PYTHON ?= python3
+STACK ?= local
+EXAMPLE ?= auto
+TOOLCHAIN = $(PYTHON) -m toolchain
+
+.PHONY: help setup status up preview down check test bench env clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup:  ## what everything below needs: .venv, Docker engine, Pulumi, plugins, base image
+	@$(TOOLCHAIN) setup
+
+status:  ## what of the set-up is there
+	@$(TOOLCHAIN) status
+
+up:  ## bring the stack up, run the example (STACK=local, EXAMPLE=0 never, EXAMPLE=1 always)
+	@$(TOOLCHAIN) up --stack $(STACK) --example $(EXAMPLE)
+
+preview:  ## what `make up` would change
+	@$(TOOLCHAIN) preview --stack $(STACK)
+
+down:  ## remove the stack and everything in it (REMOVE=1 forgets its history too)
+	@$(TOOLCHAIN) down --stack $(STACK) $(if $(REMOVE),--remove)
+
+check:  ## ruff, mypy --strict, import rules
+	@$(TOOLCHAIN) check
+
+test:  ## make check, then every test (ARGS="-k name" chooses)
+	@$(TOOLCHAIN) test $(ARGS)
+
+bench:  ## benchmarks
+	@$(TOOLCHAIN) bench
+
+env:  ## exports for plain Pulumi, for eval in a shell
+	@$(TOOLCHAIN) env
+
+clean:  ## remove .venv and tools; stack states stay
+	@$(TOOLCHAIN) clean

@@ -1,0 +1,75 @@
+"""A Docker engine that answers: the one there is, else Debian's own, installed and started."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+from toolchain.machine import Machine
+from toolchain.setup import packages
+from toolchain.shell import Shell, ToolchainError
+from toolchain.steps import Step
+
+NAME = "Docker engine"
+START_SECONDS = 60
+QUESTION = ["docker", "version", "--format", "{{.Server.Version}} (API {{.Server.APIVersion}}, {{.Server.Arch}})"]
+
+
+def step(machine: Machine, shell: Shell) -> Step:
+    """`docker version` answers."""
+
+    def do() -> str:
+        if machine.environ.get("DOCKER_HOST"):
+            raise ToolchainError(
+                f"no Docker engine answers at DOCKER_HOST={machine.environ['DOCKER_HOST']}: {answer(shell)[1]}",
+                "start it, or unset DOCKER_HOST to use this machine's own",
+            )
+        if sys.platform != "linux":
+            raise ToolchainError("no Docker engine answers", "start Docker Desktop (or colima), then repeat")
+        if shutil.which("dockerd") is None:
+            packages.install(shell, ["docker.io", "iptables"], "a Docker engine")
+        _start(machine, shell)
+        return f"{_wait(machine, shell)}, started"
+
+    return Step(NAME, lambda: answer(shell)[0], do)
+
+
+def answer(shell: Shell) -> tuple[str | None, str]:
+    """The engine's version, or None and why not."""
+    said = shell.ask(QUESTION)
+    return (said.text if said.code == 0 else None), said.text
+
+
+def architecture(shell: Shell) -> str:
+    """The engine's architecture in Go's words: on macOS it differs from nothing but the system."""
+    return shell.ask(["docker", "version", "--format", "{{.Server.Arch}}"]).text
+
+
+def _start(machine: Machine, shell: Shell) -> None:
+    """By the service manager where one runs; containers and sandboxes have none, there it is our own process."""
+    prefix = packages.root_prefix(shell)
+    if prefix is None:
+        raise ToolchainError(
+            "the Docker engine does not answer, and starting it needs root or sudo without a password",
+            "start it (sudo systemctl start docker) and see that you may use it (group docker), then repeat",
+        )
+    if shell.ask(["systemctl", "is-system-running"]).text in ("running", "degraded", "starting"):
+        shell.run("docker", [*prefix, "systemctl", "start", "docker"], "see `journalctl -u docker`")
+        return
+    machine.logs.mkdir(parents=True, exist_ok=True)
+    with (machine.logs / "dockerd.log").open("ab") as log:
+        # A session of its own: it is meant to outlive this run.
+        subprocess.Popen([*prefix, "dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def _wait(machine: Machine, shell: Shell) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        version, _why = answer(shell)
+        if version:
+            return version
+        time.sleep(0.25)
+    raise ToolchainError(
+        f"the Docker engine did not answer within {START_SECONDS} s: {answer(shell)[1]}",
+        f"read {machine.logs / 'dockerd.log'}; if it runs, see that you may use its socket (group docker), then repeat",
+    )

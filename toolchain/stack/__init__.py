@@ -1,0 +1,1 @@
+"""Bringing stacks up and down with the Pulumi CLI."""

@@ -1,0 +1,135 @@
+"""The Pulumi CLI on one stack of this checkout: passphrase, selection, stale locks, a clean stack file.
+
+Called by stack/commands.py.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain.machine import STACK_VARIABLES, Machine
+from toolchain.setup import files
+from toolchain.shell import Shell, ToolchainError
+
+SALT = "encryptionsalt:"
+SECRET_VALUE = "secure:"  # noqa: S105 (the key in a stack file under which Pulumi keeps an encrypted value)
+
+
+@dataclass(frozen=True)
+class Cli:
+    """Pulumi for one stack."""
+
+    machine: Machine
+    shell: Shell
+    stack: str
+
+    @property
+    def file(self) -> Path:
+        """The stack's committed config."""
+        return self.machine.root / "stacks" / f"Pulumi.{self.stack}.yaml"
+
+    def command(self, *arguments: str) -> list[str]:
+        """The words of a Pulumi command, whatever folder it is started in."""
+        return [str(self.machine.pulumi), "--cwd", str(self.machine.root), "--non-interactive", *arguments]
+
+    def ask(self, *arguments: str) -> str:
+        """What a quick command prints.
+
+        Raises:
+            ToolchainError: the command failed.
+        """
+        said = self.shell.ask(self.command(*arguments), timeout=60, env=self.machine.pulumi_variables())
+        if said.code:
+            remedy = 'repeat it by hand after `eval "$(make -s env)"`'
+            raise ToolchainError(f"`pulumi {' '.join(arguments)}`: {said.text}", remedy)
+        return said.text
+
+    def exists(self) -> bool:
+        """Whether the stack is known to the backend."""
+        names = [entry["name"] for entry in json.loads(self.ask("stack", "ls", "--json"))]
+        return self.stack in (name.rsplit("/", 1)[-1] for name in names)
+
+    def select(self) -> None:
+        """Make the stack where it is missing, and the one that plain `pulumi` commands mean."""
+        if not self.file.is_file():
+            known = ", ".join(sorted(path.name.split(".")[1] for path in self.file.parent.glob("Pulumi.*.yaml")))
+            raise ToolchainError(f"there is no {self.file}", f"write it, or choose another with STACK=…: {known}")
+        make_passphrase(self.machine)
+        with clean_file(self.file):
+            self.ask("stack", "select", "--create", self.stack)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, without the secret ones."""
+        return dict(json.loads(self.ask("stack", "output", "--json", "--stack", self.stack)))
+
+    def unlock(self) -> str | None:
+        """Take away what a killed run left locked. Only on our own backend, and only when that process is gone."""
+        locks = [json.loads(path.read_text()) for path in self._locks()]
+        if not locks or any(_alive(int(lock["pid"])) for lock in locks):
+            return None
+        self.ask("cancel", "--yes", "--stack", self.stack)
+        return f"the stack was still locked by process {locks[0]['pid']}, which is gone: unlocked"
+
+    def _locks(self) -> list[Path]:
+        folder = self.machine.state / ".pulumi" / "locks" / "organization"
+        ours = f"file://{self.machine.state}" == self.machine.pulumi_variables()["PULUMI_BACKEND_URL"]
+        return sorted(folder.glob(f"*/{self.stack}/*.json")) if ours else []
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def make_passphrase(machine: Machine) -> None:
+    """What encrypts the secrets in the state: made once, readable by its owner only, or the user's own."""
+    machine.state.mkdir(parents=True, exist_ok=True)
+    if any(name in machine.environ for name in STACK_VARIABLES) or machine.passphrase.exists():
+        return
+    files.write(machine.passphrase, secrets.token_urlsafe(32) + "\n", mode=0o600)
+
+
+@contextmanager
+def clean_file(file: Path) -> Iterator[None]:
+    """Leave a committed stack file as it was. Pulumi writes the stack's salt into it, which the state holds as well.
+
+    A file with encrypted values keeps its salt: they cannot be read without it.
+    """
+    before = without_salt(file.read_text())
+    try:
+        yield
+    finally:
+        after = file.read_text()
+        if SECRET_VALUE not in after and after != before:
+            same = without_salt(after).split() == before.split()
+            files.write(file, before if same else without_salt(after), mode=file.stat().st_mode & 0o777)
+
+
+def without_salt(text: str) -> str:
+    """A stack file's text without the salt; unchanged where encrypted values need it."""
+    if SECRET_VALUE in text:
+        return text
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(SALT))
+
+
+def stream(cli: Cli, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command that prints its events as lines of JSON; its own messages go with them."""
+    return subprocess.Popen(
+        cli.command(*arguments, "--json", "--stack", cli.stack),
+        env=cli.machine.pulumi_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -1,0 +1,151 @@
+"""`up`, `preview` and `down` of a stack, as `make` calls them.
+
+Called by __main__.py.
+"""
+
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from toolchain.setup import files
+from toolchain.shell import ToolchainError
+from toolchain.stack import leftovers
+from toolchain.stack.cli import Cli, clean_file, make_passphrase, stream
+from toolchain.stack.progress import Progress
+from toolchain.steps import Report
+
+HEALTHY_SECONDS = 180
+HEALTH_PATH = "/healthz"
+POLICIES = ("--policy-pack", "policies")
+EXAMPLE = "workloads/examples/flights/main.py"
+
+
+def up(cli: Cli, report: Report, example: bool | None) -> None:
+    """Bring a stack up, wait until it is healthy, run the example, say how to connect.
+
+    `example` None means: after a change, and whenever it has not succeeded yet.
+    """
+    start = time.monotonic()
+    cli.select()
+    changed = _run(cli, report, "up", "--yes", "--skip-preview", *POLICIES)
+    if changed == 0:
+        report(f"✓ stack {cli.stack}: nothing to change ({time.monotonic() - start:.1f} s)")
+    else:
+        report(f"✓ stack {cli.stack}: {changed} resources changed ({time.monotonic() - start:.1f} s)")
+    outputs = cli.outputs()
+    _wait_healthy(str(outputs["apiEndpoint"]), report)
+    passed = cli.machine.home / "examples" / cli.stack
+    if example or (example is None and (changed or not passed.exists())):
+        _run_example(cli, report)
+        files.write(passed, "")
+    _explain(cli, outputs, report)
+
+
+def preview(cli: Cli) -> int:
+    """Pulumi's own preview, in its own words."""
+    cli.select()
+    with clean_file(cli.file):
+        command = cli.command("preview", "--diff", *POLICIES, "--stack", cli.stack)
+        return subprocess.run(command, env=cli.machine.pulumi_environment(), check=False).returncode
+
+
+def down(cli: Cli, report: Report, remove: bool) -> None:
+    """Take a stack away with everything that carries its label, and look whether anything is left."""
+    start = time.monotonic()
+    make_passphrase(cli.machine)
+    made = leftovers.remove_made_by_controllers(cli.shell, cli.stack, f"cairn-{cli.stack}-controllers")
+    if made:
+        report(f"✓ {len(made)} things removed that the controllers had made")
+    if cli.exists():
+        changed = _run(cli, report, "destroy", "--yes", "--skip-preview")
+        if remove:
+            with clean_file(cli.file):
+                cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
+        report(f"✓ stack {cli.stack}: {changed} resources removed ({time.monotonic() - start:.1f} s)")
+    (cli.machine.home / "examples" / cli.stack).unlink(missing_ok=True)
+    left = leftovers.find(cli.shell, cli.stack)
+    if left:
+        listed = "\n".join(f"    {thing.kind} {thing.name}" for thing in left)
+        raise ToolchainError(
+            f"still there with the label {leftovers.LABEL_STACK}={cli.stack}:\n{listed}",
+            "Pulumi does not know them; remove them with docker if nobody needs them",
+        )
+    report(f"✓ no container, volume or network of stack {cli.stack} is left (images are kept)")
+
+
+def _run(cli: Cli, report: Report, *arguments: str) -> int:
+    """Run a Pulumi command with its progress shown; returns how many resources changed.
+
+    Raises:
+        ToolchainError: it failed, with every error it reported.
+    """
+    unlocked = cli.unlock()
+    if unlocked:
+        report(f"! {unlocked}")
+    progress = Progress(report, time.monotonic)
+    with clean_file(cli.file):
+        process = stream(cli, *arguments)
+        assert process.stdout is not None
+        for line in process.stdout:
+            progress.line(line)
+        code = process.wait()
+    if code:
+        problems = "\n".join(progress.errors) or f"pulumi {arguments[0]} ended with exit code {code}"
+        raise ToolchainError(problems, f"mend it and repeat `make {'down' if arguments[0] == 'destroy' else 'up'}`")
+    return progress.changed
+
+
+def _wait_healthy(endpoint: str, report: Report) -> None:
+    start = time.monotonic()
+    while (problem := _unhealthy(endpoint)) is not None:
+        if time.monotonic() - start > HEALTHY_SECONDS:
+            raise ToolchainError(
+                f"{endpoint}{HEALTH_PATH} is not healthy after {HEALTHY_SECONDS} s: {problem}",
+                "see `docker ps` and `docker logs` of the container that is not healthy",
+            )
+        time.sleep(0.3)
+    report(f"✓ {endpoint} answers ({time.monotonic() - start:.1f} s)")
+
+
+def _unhealthy(endpoint: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"{endpoint}{HEALTH_PATH}", timeout=5):  # noqa: S310 (http on the loopback)
+            return None
+    except (urllib.error.URLError, OSError) as problem:
+        return str(problem)
+
+
+def _run_example(cli: Cli, report: Report) -> None:
+    start = time.monotonic()
+    command: Sequence[str] = [
+        str(cli.machine.venv / "bin" / "cairn"),
+        "run",
+        "--stack",
+        cli.stack,
+        "--",
+        "python",
+        EXAMPLE,
+    ]
+    report(f"· the example: {EXAMPLE}")
+    code = subprocess.run(command, cwd=cli.machine.root, env=cli.machine.pulumi_environment(), check=False).returncode
+    if code:
+        raise ToolchainError(f"the example ended with exit code {code}", "EXAMPLE=0 leaves it out: make up EXAMPLE=0")
+    report(f"✓ the example ran ({time.monotonic() - start:.1f} s)")
+
+
+def _explain(cli: Cli, outputs: dict[str, Any], report: Report) -> None:
+    addresses = {
+        "API (Vertex AI, Cloud Storage)": outputs["apiEndpoint"],
+        "MLflow": outputs.get("trackingUri"),
+        "S3": outputs.get("objectStoreEndpoint"),
+    }
+    report("")
+    for name, address in addresses.items():
+        if address:
+            report(f"  {name:32} {address}")
+    cairn = (cli.machine.venv / "bin" / "cairn").relative_to(cli.machine.root)
+    report(f"\n  {cairn} run -- python your_script.py     runs a Vertex script against this stack")
+    report(f"  {cairn} status                            shows its services, jobs and models")

@@ -1,0 +1,58 @@
+"""What the engine holds of a stack, found by its label, and taking away what the controllers made.
+
+Called by stack/commands.py around `pulumi destroy`: containers of jobs and model servers are not in Pulumi's state, and
+networks and volumes cannot go before them.
+"""
+
+from dataclasses import dataclass
+
+from toolchain.shell import Shell, ToolchainError
+
+# The names in workloads/contract.py; a test holds them together. (This package starts before anything is installed.)
+LABEL_STACK = "cairn.stack"
+LABEL_KIND = "cairn.kind"
+LABEL_MANAGED_BY = "cairn.managed-by"
+CONTROLLERS = "controllers"
+KINDS = ("container", "volume", "network")
+REMEDY = "see `docker ps -a`, then repeat"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A container, volume or network."""
+
+    kind: str
+    name: str
+
+
+def find(shell: Shell, stack: str, *labels: str) -> list[Thing]:
+    """Everything that has the stack's label, and those further labels."""
+    filters = [part for label in (f"{LABEL_STACK}={stack}", *labels) for part in ("--filter", f"label={label}")]
+    return [Thing(kind, name) for kind in KINDS for name in _names(shell, kind, filters)]
+
+
+def _names(shell: Shell, kind: str, filters: list[str]) -> list[str]:
+    listing = {
+        "container": ["docker", "ps", "--all", "--format", "{{.Names}}"],
+        "volume": ["docker", "volume", "ls", "--format", "{{.Name}}"],
+        "network": ["docker", "network", "ls", "--format", "{{.Name}}"],
+    }[kind]
+    said = shell.ask([*listing, *filters], timeout=30)
+    if said.code:
+        raise ToolchainError(
+            f"the Docker engine does not list its {kind}s: {said.text}", "see that it runs, then repeat"
+        )
+    return said.text.split()
+
+
+def remove_made_by_controllers(shell: Shell, stack: str, controllers_container: str) -> list[Thing]:
+    """Stop the controllers, so that nothing new appears, then remove what they made."""
+    if shell.ask(["docker", "container", "inspect", controllers_container]).code == 0:
+        shell.run("down", ["docker", "stop", "--time", "10", controllers_container], REMEDY)
+    made = find(shell, stack, f"{LABEL_MANAGED_BY}={CONTROLLERS}")
+    for kind in KINDS:
+        names = [thing.name for thing in made if thing.kind == kind]
+        if names:
+            force = ["--force", "--volumes"] if kind == "container" else []
+            shell.run("down", ["docker", kind, "rm", *force, *names], REMEDY)
+    return made

@@ -1,0 +1,52 @@
+"""`make check`, `make test` and `make bench`: which commands they are, run one after the other with their times.
+
+Called by __main__.py.
+"""
+
+import subprocess
+import time
+from collections.abc import Sequence
+
+from toolchain.machine import Machine
+from toolchain.shell import ToolchainError
+from toolchain.steps import Report
+
+CHECKS = (
+    ("ruff check", ".venv/bin/ruff", "check", "."),
+    ("ruff format", ".venv/bin/ruff", "format", "--check", "."),
+    ("mypy", ".venv/bin/mypy"),
+    ("import rules", ".venv/bin/lint-imports"),
+)
+TESTS = ("tests", ".venv/bin/pytest", "tests", "--durations=20", "-q")
+BENCHMARKS = ("benchmarks", ".venv/bin/python", "-m", "benchmarks")
+
+
+def check(machine: Machine, report: Report) -> None:
+    """Everything that can be said without running anything; all of it, even after a failure.
+
+    Raises:
+        ToolchainError: something is wrong; what, was printed.
+    """
+    wrong = [name for name, *command in CHECKS if _run(machine, report, name, command)]
+    if wrong:
+        raise ToolchainError(f"not clean: {', '.join(wrong)}", "mend what is printed above, then `make check`")
+
+
+def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
+    """All tests, or those that the arguments choose; returns pytest's exit code."""
+    name, *command = TESTS
+    return _run(machine, report, name, [*command, *arguments])
+
+
+def bench(machine: Machine, report: Report) -> int:
+    """The benchmarks, on a machine that has nothing else to do."""
+    name, *command = BENCHMARKS
+    return _run(machine, report, name, command)
+
+
+def _run(machine: Machine, report: Report, name: str, command: Sequence[str]) -> int:
+    start = time.monotonic()
+    environment = machine.pulumi_environment()
+    code = subprocess.run(command, cwd=machine.root, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    report(f"{'✗' if code else '✓'} {name} ({time.monotonic() - start:.1f} s)")
+    return code

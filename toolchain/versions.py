@@ -1,0 +1,10 @@
+"""Which versions of the tools are set up. The one place: go.mod files are checked against it by a test."""
+
+from typing import Final
+
+PYTHON: Final = (3, 11)
+PULUMI: Final = "3.259.0"  # the newest whose Go module is served everywhere
+VERSITYGW: Final = "1.8.0"
+DEBIAN: Final = "bookworm"
+# The plugins' versions are those of the SDKs in the virtual environment: requirements/dev.txt decides.
+PLUGINS: Final = ("docker", "random")

@@ -1,0 +1,93 @@
+"""What the controllers ask of an engine. Implemented by docker.py, and by a fake in the tests.
+
+EngineError
+├── ImageMissing   the engine neither has the image nor can pull it
+├── Refused        the engine will never run this container (bad command, bad mount, …)
+└── Unavailable    the engine does not answer; the same call may succeed a little later
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from workloads.plans.container import ContainerSpec
+
+LogEntry = tuple[datetime, str]
+
+
+class EngineError(Exception):
+    """Any answer of an engine that is not a container."""
+
+
+class ImageMissing(EngineError):
+    """The image is not there and can't be pulled; the text has the engine's own words."""
+
+
+class Refused(EngineError):
+    """The engine will never run the container as it is described; the text has the engine's own words."""
+
+
+class Unavailable(EngineError):
+    """The engine does not answer now."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine sees it.
+
+    Attributes:
+        name: ContainerSpec.name.
+        phase: "created" is not yet started.
+        exit_code: of the last run; None while running or created.
+        out_of_memory: whether a process of it was killed for memory.
+        restarts: how often the engine has restarted it by itself.
+        address: its IP address on its network; "" unless running.
+    """
+
+    name: str
+    phase: Literal["created", "running", "exited"]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    restarts: int = 0
+    address: str = ""
+
+
+class Engine(Protocol):
+    """Runs containers of one stack. Every call may raise Unavailable."""
+
+    def ensure_image(self, image: str) -> None:
+        """Have the image, pulling it if need be.
+
+        Raises:
+            ImageMissing: it can't be had.
+        """
+
+    def run(self, spec: ContainerSpec) -> None:
+        """Create and start the container. Idempotent: one of that name that has been started is left as it is.
+
+        Raises:
+            Refused: the engine won't have it.
+        """
+
+    def get(self, name: str) -> Container | None:
+        """The container, or None."""
+
+    def find(self, labels: Mapping[str, str]) -> list[Container]:
+        """The stack's containers that carry these labels; an empty value asks for any value."""
+
+    def follow_logs(self, name: str) -> Iterator[LogEntry]:
+        """Every line from the container's first on, and new ones as they come, until it ends; nothing if it is gone."""
+
+    def tail(self, name: str, lines: int) -> list[str]:
+        """Its last lines; none if it is gone."""
+
+    def stop(self, name: str, grace_s: int) -> None:
+        """Ask it to end, and end it after the grace; fine if it has ended or is gone."""
+
+    def restart(self, name: str) -> None:
+        """Stop it and start it again; fine if it is gone."""
+
+    def remove(self, name: str) -> None:
+        """Remove it, running or not; fine if it is gone."""

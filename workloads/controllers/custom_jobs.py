@@ -1,0 +1,43 @@
+"""Custom jobs: what their containers are. The rest is jobs.py."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workloads.controllers import jobs
+from workloads.controllers.platform import Json, Platform, duration_s
+from workloads.plans import training
+from workloads.plans.container import ContainerSpec, Resources
+from workloads.store import Resource
+
+
+class CustomJobs:
+    """The kind of job that customJobs are."""
+
+    collection = "customJobs"
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
+        """One container per replica, with a token of the job's own."""
+        spec, config = row.message["jobSpec"], self._platform.config
+        lifetime = duration_s(self.scheduling(row.message).get("timeout"), jobs.DEFAULT_TIMEOUT_S) + jobs.TOKEN_MARGIN_S
+        token = self._platform.token(row.name, training.buckets(spec, config), lifetime)
+        return training.plan(row.name, spec, attempt, token, config)
+
+    def limits(self, message: Json) -> list[Resources]:
+        """Of each replica."""
+        return training.limits(message["jobSpec"], self._platform.config)
+
+    def price_per_hour(self, message: Json) -> float:
+        """Of all replicas."""
+        return training.price_per_hour(message["jobSpec"], self._platform.config)
+
+    def scheduling(self, message: Json) -> Mapping[str, Any]:
+        """The job's own."""
+        found: Mapping[str, Any] = message["jobSpec"].get("scheduling") or {}
+        return found
+
+    def result(self, row: Resource, state: str) -> Json:
+        """A custom job's message says nothing of what it made."""
+        return {}

@@ -1,0 +1,228 @@
+"""The machinery of jobs, whatever they run: states, containers, retries, timeout, cancel, logs, usage.
+
+custom_jobs.py and batch_prediction_jobs.py say what their jobs' containers are; this takes a row from PENDING to its end.
+Each step is in the store before the next relies on it, so a controller that is killed anywhere goes on where it was:
+a row's `status` has the attempt, what it reserves, and the outcome as soon as it is known.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from workloads import contract
+from workloads.controllers import outcome as verdicts
+from workloads.controllers.engines.base import Container, ImageMissing, Refused
+from workloads.controllers.logs import LogPump
+from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
+from workloads.plans import usage as usage_plan
+from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.errors import InvalidWish
+from workloads.plans.machines import Demand
+from workloads.store import Resource
+
+LOG: Final = logging.getLogger(__name__)
+QUEUED: Final = "JOB_STATE_QUEUED"
+PENDING: Final = "JOB_STATE_PENDING"
+RUNNING: Final = "JOB_STATE_RUNNING"
+CANCELLING: Final = "JOB_STATE_CANCELLING"
+SUCCEEDED: Final = "JOB_STATE_SUCCEEDED"
+FAILED: Final = "JOB_STATE_FAILED"
+CANCELLED: Final = "JOB_STATE_CANCELLED"
+ACTIVE: Final = (QUEUED, PENDING, RUNNING, CANCELLING)
+HOLDING: Final = (PENDING, RUNNING, CANCELLING)  # may hold capacity
+ATTEMPTS: Final = 3  # Vertex retries a job up to three times, for the infrastructure's faults only
+DEFAULT_TIMEOUT_S: Final = 7 * 24 * 3600.0
+TOKEN_MARGIN_S: Final = 24 * 3600.0
+LAST_LINES: Final = 10
+DRAIN_S: Final = 60.0
+METER_S: Final = 15.0
+
+
+class JobKind(Protocol):
+    """What differs between kinds of jobs."""
+
+    collection: str
+
+    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
+        """The containers of an attempt, the primary first."""
+
+    def limits(self, message: Json) -> list[Resources]:
+        """What each of them may take."""
+
+    def price_per_hour(self, message: Json) -> float:
+        """The price of an hour of all of them."""
+
+    def scheduling(self, message: Json) -> Mapping[str, Any]:
+        """Vertex' Scheduling message; {} without one."""
+
+    def result(self, row: Resource, state: str) -> Json:
+        """What the message says of a job that has ended so, beside its state: asked before its containers are removed."""
+
+
+class JobController:
+    """Reconciles rows of one kind of job."""
+
+    def __init__(self, platform: Platform, kind: JobKind, logs: LogPump) -> None:
+        self._platform, self._kind, self._logs = platform, kind, logs
+        self.collection = kind.collection
+        self.states: Sequence[str] | None = ACTIVE
+
+    def reconcile(self, row: Resource) -> float | None:
+        """Bring the row as far as it goes now; returns in how many seconds to look again without being woken."""
+        if row.state not in ACTIVE:
+            return None
+        if row.status.get("outcome"):
+            self._finish(row)
+            return None
+        if row.state == CANCELLING:
+            return self._end(row, CANCELLED, error(verdicts.CODE_CANCELLED, "The job was cancelled."))
+        if row.state == PENDING:
+            return self._start(row)
+        if row.state == RUNNING:
+            return self._watch(row)
+        return None  # QUEUED: the queue's business
+
+    def _start(self, row: Resource) -> float | None:
+        """PENDING → RUNNING: every container of the attempt is up."""
+        attempt = int(row.status.get("attempt", 0))
+        self._remove_containers(row, keep_attempt=attempt)
+        try:
+            specs = self._kind.plan(row, attempt)
+            for image in {spec.image for spec in specs}:
+                self._platform.engine.ensure_image(image)
+            for spec in specs:
+                self._platform.engine.run(spec)
+        except (InvalidWish, ImageMissing, Refused) as wrong:
+            return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {wrong}"))
+        now = timestamp(self._platform.now())
+        replicas = [{"name": spec.name, "memory_mib": spec.resources.memory_mib} for spec in specs]
+
+        def started(message: Json, status: Json) -> None:
+            if message["state"] == PENDING:
+                message["state"] = RUNNING
+                message.setdefault("startTime", now)
+                status.update(running_since=now, replicas=replicas)
+
+        return self.reconcile(self._platform.store.update(row.name, started))
+
+    def _watch(self, row: Resource) -> float | None:
+        """RUNNING: see whether it has ended, and keep its usage current."""
+        containers = self._containers(row)
+        replicas: list[Json] = row.status["replicas"]
+        self._follow(row, [containers[each["name"]] for each in replicas if each["name"] in containers])
+        memory = {each["name"]: int(each["memory_mib"]) for each in replicas}
+        verdict = verdicts.judge(list(memory), containers, memory)
+        if verdict.kind == "succeeded":
+            return self._end(row, SUCCEEDED, None)
+        if verdict.kind == "failed":
+            return self._end(row, FAILED, error(verdict.code, self._failure(verdict)))
+        if verdict.kind == "lost":
+            return self._lost(row, verdict)
+        return self._check_time(row)
+
+    def _follow(self, row: Resource, containers: Iterable[Container]) -> None:
+        for container in containers:
+            if container.phase != "created":
+                self._logs.follow(row.name, container.labels[contract.LABEL_REPLICA], container.name)
+
+    def _containers(self, row: Resource) -> dict[str, Container]:
+        found = self._platform.engine.find({contract.LABEL_RESOURCE: row.name})
+        return {container.name: container for container in found}
+
+    def _failure(self, verdict: verdicts.Verdict) -> str:
+        lines = "\n".join(self._platform.engine.tail(verdict.replica, LAST_LINES))
+        said = f" Its last lines:\n{lines}" if lines else " It printed nothing."
+        return f"The replica in container {verdict.replica} {verdict.reason}.{said}"
+
+    def _lost(self, row: Resource, verdict: verdicts.Verdict) -> float | None:
+        """The infrastructure's fault: all replicas once more, unless that was tried often enough or is not wanted."""
+        attempt = int(row.status.get("attempt", 0))
+        if self._kind.scheduling(row.message).get("disableRetries") or attempt + 1 >= ATTEMPTS:
+            return self._end(row, FAILED, error(verdict.code, f"Attempt {attempt + 1} was the last: {verdict.reason}."))
+        LOG.warning("%s: %s; attempt %d follows", row.name, verdict.reason, attempt + 2)
+        spent = self._usage(row, self._platform.now())
+
+        def again(message: Json, status: Json) -> None:
+            if message["state"] == RUNNING and int(status.get("attempt", 0)) == attempt:
+                message["state"] = PENDING
+                status.update(attempt=attempt + 1, earlier_usage=spent, usage=spent, last_error=verdict.reason)
+                status.pop("running_since", None)
+
+        return self.reconcile(self._platform.store.update(row.name, again))
+
+    def _check_time(self, row: Resource) -> float | None:
+        """Ends a job that has outlived its timeout; else tells when that will be."""
+        now = self._platform.now()
+        timeout = duration_s(self._kind.scheduling(row.message).get("timeout"), DEFAULT_TIMEOUT_S)
+        left = timeout - (now - datetime.fromisoformat(row.message["startTime"])).total_seconds()
+        if left <= 0:
+            text = f"The job did not end within its timeout of {timeout:g} s (scheduling.timeout)."
+            return self._end(row, FAILED, error(verdicts.CODE_DEADLINE, text))
+        self._meter(row, now)
+        return min(left, METER_S)
+
+    def _meter(self, row: Resource, now: datetime) -> None:
+        measured = row.status.get("metered_at")
+        if measured and (now - datetime.fromisoformat(measured)).total_seconds() < METER_S - 1:
+            return
+        usage = self._usage(row, now)
+        self._platform.store.update(row.name, lambda _, status: status.update(usage=usage, metered_at=timestamp(now)))
+
+    def _usage(self, row: Resource, now: datetime) -> Json:
+        since = row.status.get("running_since")
+        seconds = (now - datetime.fromisoformat(since)).total_seconds() if since else 0.0
+        reserved, price = row.status.get("reserved"), float(row.status.get("price_per_hour", 0.0))
+        demand = Demand.from_json(reserved) if reserved else Demand()
+        current = usage_plan.usage(seconds, demand, price, self._platform.config.currency)
+        return usage_plan.add(row.status.get("earlier_usage"), current)
+
+    def _end(self, row: Resource, state: str, status_message: Mapping[str, Any] | None) -> float | None:
+        """Write down how it ended before anything is undone: a controller that comes after finishes just that."""
+        now = timestamp(self._platform.now())
+
+        def decide(message: Json, status: Json) -> None:
+            if message["state"] in ACTIVE and "outcome" not in status:
+                cancelled = message["state"] == CANCELLING and state != CANCELLED
+                if not cancelled:
+                    status["outcome"] = {"state": state, "error": status_message, "end_time": now}
+
+        return self.reconcile(self._platform.store.update(row.name, decide))
+
+    def _finish(self, row: Resource) -> None:
+        """Stop what still runs, keep logs and results, and only then tell the world."""
+        ended = row.status["outcome"]
+        containers = self._containers(row)
+        self._stop(containers.values())
+        self._follow(row, containers.values())
+        self._logs.drain(row.name, DRAIN_S)
+        usage = self._usage(row, datetime.fromisoformat(ended["end_time"]))
+        result = self._kind.result(row, ended["state"])
+
+        def close(message: Json, status: Json) -> None:
+            if message["state"] in ACTIVE:
+                message.update(state=ended["state"], endTime=ended["end_time"], **result)
+                if ended["error"]:
+                    message["error"] = ended["error"]
+                status["usage"] = usage
+                for key in ("reserved", "queue"):
+                    status.pop(key, None)
+
+        self._platform.store.update(row.name, close)
+        self._remove_containers(row, keep_attempt=None)
+
+    def _stop(self, containers: Iterable[Container]) -> None:
+        running = [container.name for container in containers if container.phase == "running"]
+        if running:
+            with ThreadPoolExecutor(len(running)) as pool:  # together: each may take its whole grace
+                list(pool.map(lambda name: self._platform.engine.stop(name, 30), running))
+
+    def _remove_containers(self, row: Resource, keep_attempt: int | None) -> None:
+        old = [c for c in self._containers(row).values() if c.labels.get(contract.LABEL_ATTEMPT) != str(keep_attempt)]
+        if not old:
+            return
+        self._stop(old)
+        self._logs.drain(row.name, DRAIN_S)
+        for container in old:
+            self._platform.engine.remove(container.name)

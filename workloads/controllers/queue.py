@@ -1,0 +1,94 @@
+"""Who may start: jobs in the order in which they came, as far as the stack's capacity reaches. Called by the loop."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from workloads.controllers import jobs, outcome
+from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
+from workloads.plans import machines, serving
+from workloads.plans.errors import InvalidWish
+from workloads.plans.machines import Demand
+from workloads.store import Resource
+
+FLEX_START_WAIT_S: Final = 24 * 3600.0
+
+
+class Queue:
+    """Hands out capacity. What is reserved stands in the rows: jobs' `status.reserved`, endpoints' `status.deployed`."""
+
+    def __init__(self, platform: Platform, kinds: Sequence[jobs.JobKind]) -> None:
+        self._platform = platform
+        self._kinds = {kind.collection: kind for kind in kinds}
+        self.lock = threading.RLock()  # whoever reserves looks and writes under it
+
+    def used(self) -> Demand:
+        """What jobs and deployed models hold now."""
+        total = Demand()
+        for collection in self._kinds:
+            for row in self._platform.store.list(collection, states=jobs.HOLDING):
+                if reserved := row.status.get("reserved"):
+                    total += Demand.from_json(reserved)
+        for row in self._platform.store.list("endpoints"):
+            for entry in row.status.get("deployed", {}).values():
+                model = serving.DeployedModel.from_json(entry["model"])
+                total += machines.demand(serving.limits(model, self._platform.config))
+        return total
+
+    def admit(self) -> None:
+        """Let the first ones in the queue start while there is room; tell the others where they stand and why."""
+        with self.lock:
+            waiting = [row for c in self._kinds for row in self._platform.store.list(c, states=[jobs.QUEUED])]
+            waiting = [row for row in waiting if not row.status.get("outcome")]
+            if not waiting:
+                return
+            used, ahead = self.used(), 0
+            for row in sorted(waiting, key=lambda each: (each.create_time, each.name)):
+                try:
+                    wanted = self._wanted(row)
+                except InvalidWish as wrong:
+                    self._fail(row, error(outcome.CODE_INVALID, f"The job can't be started: {wrong}"))
+                    continue
+                reason = f"{ahead} earlier jobs wait" if ahead else machines.shortage(wanted, used, self._platform.config)
+                if reason:
+                    ahead += 1
+                    self._wait(row, ahead, reason)
+                else:
+                    used += wanted
+                    self._claim(row, wanted)
+
+    def _wanted(self, row: Resource) -> Demand:
+        wanted = machines.demand(self._kinds[row.collection].limits(row.message))
+        machines.require_possible(wanted, self._platform.config)
+        return wanted
+
+    def _claim(self, row: Resource, wanted: Demand) -> None:
+        price = self._kinds[row.collection].price_per_hour(row.message)
+
+        def claim(message: Json, status: Json) -> None:
+            if message["state"] == jobs.QUEUED:
+                message["state"] = jobs.PENDING
+                status.pop("queue", None)
+                status.update(reserved=wanted.to_json(), price_per_hour=price)
+
+        self._platform.store.update(row.name, claim)
+
+    def _wait(self, row: Resource, position: int, reason: str) -> None:
+        scheduling: Mapping[str, Any] = self._kinds[row.collection].scheduling(row.message)
+        longest = duration_s(scheduling.get("maxWaitDuration"), FLEX_START_WAIT_S)
+        waited = (self._platform.now() - row.create_time).total_seconds()
+        if scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited:
+            self._fail(row, error(outcome.CODE_DEADLINE, f"The job waited longer than maxWaitDuration: {reason}."))
+            return
+        place = {"position": position, "reason": reason}
+
+        def wait(message: Json, status: Json) -> None:
+            if message["state"] == jobs.QUEUED:
+                status["queue"] = place
+
+        self._platform.store.update(row.name, wait)
+
+    def _fail(self, row: Resource, status_message: Mapping[str, Any]) -> None:
+        now = timestamp(self._platform.now())
+        ended = {"state": jobs.FAILED, "error": status_message, "end_time": now}
+        self._platform.store.update(row.name, lambda _, status: status.setdefault("outcome", ended))

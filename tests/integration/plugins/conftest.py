@@ -1,0 +1,77 @@
+"""The CLI with our plugins installed, a project for each test, and the engine to look at."""
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from tests.integration.plugins.project import Project
+from toolchain.machine import Machine
+
+ROOT = Path(__file__).parents[3]
+BASE_IMAGE = "cairn-base:latest"
+VERSIONS = {"docker": "5.2.0", "random": "4.21.4"}
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The Docker engine, with the base image that the set-up makes."""
+    try:
+        client = docker.from_env()
+        client.images.get(BASE_IMAGE)
+    except DockerException as problem:
+        pytest.skip(f"needs a Docker engine with {BASE_IMAGE}: {problem}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def pulumi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a CLI with a home of its own, where our plugins are installed from the sources."""
+    machine = Machine(ROOT, os.environ)
+    environment = {**os.environ, "PATH": machine.pulumi_variables()["PATH"]}
+    if shutil.which("pulumi", path=environment["PATH"]) is None:
+        pytest.skip("needs the Pulumi CLI: `make setup`")
+    environment |= {
+        "PULUMI_HOME": str(tmp_path_factory.mktemp("pulumi-home")),
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    for name, version in VERSIONS.items():
+        source = ROOT / "toolchain" / "plugins" / name
+        command = ["pulumi", "plugin", "install", "resource", name, version, "--file", str(source)]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    return environment
+
+
+@pytest.fixture
+def name() -> str:
+    """A name for the test's objects on the engine."""
+    return f"plugin-test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def project(name: str, pulumi: dict[str, str], engine: docker.DockerClient, tmp_path: Path) -> Iterator[Project]:
+    """A project whose stack is destroyed afterwards, along with whatever carries the test's name."""
+    folder = tmp_path / name
+    (folder / "state").mkdir(parents=True)
+    (folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n")
+    project = Project(folder, {**pulumi, "PULUMI_BACKEND_URL": f"file://{folder / 'state'}"})
+    project.run("stack", "init", "test").ok()
+    yield project
+    project.destroy()
+    for container in engine.containers.list(all=True, filters={"name": name}):
+        container.remove(force=True, v=True)
+    for network in engine.networks.list(names=[name]):
+        network.remove()
+    for volume in engine.volumes.list(filters={"name": name}):
+        volume.remove()
+    for image in engine.images.list(filters={"reference": f"{name}*"}):
+        engine.images.remove(image.id, force=True)

@@ -1,7 +1,6 @@
 """A real stack of its own for tests: own names, own ports, own state; brought up and destroyed through the Pulumi CLI."""
 
 import json
-import os
 import secrets
 import socket
 import subprocess
@@ -16,10 +15,9 @@ import docker
 import httpx
 import yaml
 
-from tests.support.environment import pulumi_environment
+from tests.support.environment import ROOT, pulumi_environment
 from workloads import contract
 
-ROOT = Path(__file__).resolve().parents[2]
 UP_TIMEOUT_S = 1500  # cold, this builds every image
 
 
@@ -154,7 +152,7 @@ def pulumi(environment: Mapping[str, str], *arguments: str, timeout: float = UP_
         AssertionError: it failed; with all of its output.
     """
     done = subprocess.run(
-        [environment["CAIRN_PULUMI"], "--non-interactive", "--color", "never", *arguments],
+        [environment["PULUMI_BIN"], "--non-interactive", "--color", "never", *arguments],
         cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=timeout, check=False,
     )
     assert done.returncode == 0, f"pulumi {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -212,8 +210,3 @@ def leftovers(stack: str) -> list[str]:
     found = [*client.containers.list(all=True, filters=label), *client.networks.list(filters=label)]
     return [str(each.name) for each in [*found, *client.volumes.list(filters=label)]]
 
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what would point a client at another stack or cloud."""
-    prefixes = ("CAIRN_", "PULUMI_", "GOOGLE_", "CLOUD_ML_", "MLFLOW_", "AWS_ACCESS", "AWS_SECRET", "AWS_ENDPOINT", "STORAGE_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}

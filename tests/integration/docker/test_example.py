@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.stack import ROOT, Stack, clean_environment
+from tests.support.environment import ROOT, clean_environment
+from tests.support.stack import Stack
 
 
 def test_flights(stack: Stack, vertex: Any) -> None:

@@ -8,7 +8,8 @@ import docker
 import pytest
 import yaml
 
-from tests.support.stack import ROOT, Stack
+from tests.support.environment import ROOT
+from tests.support.stack import Stack
 from workloads import contract
 
 

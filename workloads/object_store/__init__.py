@@ -1,0 +1,1 @@
+"""The image of the object store: ensures its buckets, then becomes versitygw."""

@@ -1,0 +1,1 @@
+"""The prebuilt scikit-learn model server: Vertex's serving contract over one model file."""

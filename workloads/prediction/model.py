@@ -1,0 +1,83 @@
+"""The loaded model: predicts, and tells faults of the input from faults of its own."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+from sklearn.exceptions import InconsistentVersionWarning
+
+from workloads.prediction import instances
+from workloads.prediction.instances import BadRequest
+
+
+class BadModel(Exception):
+    """The file is no model that this server can use."""
+
+
+class Model:
+    """A fitted estimator or pipeline.
+
+    Args:
+        estimator: anything with `predict`.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        if not callable(getattr(estimator, "predict", None)):
+            raise BadModel(f"the model file holds a {type(estimator).__name__}, which has no predict(): save a fitted estimator")
+        self._estimator = estimator
+        names = getattr(estimator, "feature_names_in_", None)
+        self._columns = None if names is None else [str(name) for name in names]
+
+    @classmethod
+    def load(cls, path: Path) -> "Model":
+        """The model in a file made by joblib or pickle. Runs code of the file: only inside this container.
+
+        Raises:
+            BadModel: the file can't be loaded.
+        """
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                estimator = _load(path)
+        except Exception as error:  # whatever the pickled code raises
+            raise BadModel(f"{path.name} can't be loaded: {type(error).__name__}: {error}") from error
+        for warning in caught:
+            if issubclass(warning.category, InconsistentVersionWarning):
+                print(f"prediction: version skew: {warning.message}", flush=True)
+                break
+        return cls(estimator)
+
+    def predict(self, request: instances.Request) -> list[Any]:
+        """One prediction per instance.
+
+        Raises:
+            BadRequest: the model can't take the input; the text is scikit-learn's own with the instance if it is one.
+        """
+        try:
+            return self._predict(request.instances)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise BadRequest(self._explain(request.instances, error)) from error
+
+    def _predict(self, rows: list[Any]) -> list[Any]:
+        return instances.to_json(self._estimator.predict(instances.to_input(rows, self._columns)))
+
+    def _explain(self, rows: list[Any], error: Exception) -> str:
+        """Name the first instance that fails alone: a search by halves would miss errors that need several."""
+        for number, row in enumerate(rows if len(rows) > 1 else []):
+            try:
+                self._predict([row])
+            except (ValueError, TypeError, KeyError, AttributeError, IndexError) as single:
+                return f"instances[{number}]: {single}"
+        return f"instances[0]: {error}" if len(rows) == 1 else str(error)
+
+
+def _load(path: Path) -> Any:
+    if path.suffix == ".joblib":
+        return joblib.load(path)
+    try:
+        with path.open("rb") as file:
+            return pickle.load(file)  # noqa: S301  the model's own container is the place to run it
+    except (pickle.UnpicklingError, ValueError, EOFError):
+        return joblib.load(path)  # a joblib file under the other name

@@ -1,0 +1,1 @@
+"""The prebuilt training image: runs a Vertex python_package_spec."""

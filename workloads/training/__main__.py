@@ -1,0 +1,7 @@
+"""`python3 -m workloads.training --package-uri gs://… --module trainer.task -- args`: the image's command."""
+
+import sys
+
+from workloads.training.run import main
+
+sys.exit(main(sys.argv[1:]))

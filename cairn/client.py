@@ -18,7 +18,13 @@ from workloads import contract
 TIMEOUT_S: Final = 30.0
 RETRY_S: Final = 1.0  # between two tries of a broken log stream
 FINAL_STATES: Final = frozenset(
-    ("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_EXPIRED", "JOB_STATE_PARTIALLY_SUCCEEDED")
+    (
+        "JOB_STATE_SUCCEEDED",
+        "JOB_STATE_FAILED",
+        "JOB_STATE_CANCELLED",
+        "JOB_STATE_EXPIRED",
+        "JOB_STATE_PARTIALLY_SUCCEEDED",
+    )
 )
 JOB_COLLECTIONS: Final = ("customJobs", "batchPredictionJobs")
 

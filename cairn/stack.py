@@ -140,13 +140,24 @@ def known_stacks(root: Path) -> list[str]:
 
 def _outputs(root: Path, name: str) -> dict[str, Any]:
     """What `pulumi stack output` tells; nothing for a stack that was never up."""
-    command = [sys.executable, "-m", "toolchain", "pulumi", "stack", "output", "--json", "--show-secrets", "--stack", name]
+    command = [
+        sys.executable,
+        "-m",
+        "toolchain",
+        "pulumi",
+        "stack",
+        "output",
+        "--json",
+        "--show-secrets",
+        "--stack",
+        name,
+    ]
     try:
-        done = subprocess.run(
-            command, cwd=root, capture_output=True, text=True, timeout=OUTPUT_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=OUTPUT_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise CairnError(f"`pulumi stack output` gave no answer in {OUTPUT_TIMEOUT_S} s; is another `make` at work?") from error
+        raise CairnError(
+            f"`pulumi stack output` gave no answer in {OUTPUT_TIMEOUT_S} s; is another `make` at work?"
+        ) from error
     if done.returncode != 0:
         if "no stack named" in done.stderr:
             return {}

@@ -14,7 +14,9 @@ app = typer.Typer(
 
 StackOption = Annotated[
     str | None,
-    typer.Option("--stack", "-s", help="The stack's name; else the environment's (cairn env), else CAIRN_STACK, else local."),
+    typer.Option(
+        "--stack", "-s", help="The stack's name; else the environment's (cairn env), else CAIRN_STACK, else local."
+    ),
 ]
 
 

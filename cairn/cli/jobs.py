@@ -14,7 +14,9 @@ def show_jobs(name: str | None) -> None:
         kind = job["name"].split("/")[-2].removesuffix("s")
         state = short_state(job.get("state", ""))
         cost = price(usage.get(job["name"]))
-        result.add_row(short_id(job["name"]), job.get("displayName", ""), kind, state, age(job.get("createTime", "")), cost)
+        result.add_row(
+            short_id(job["name"]), job.get("displayName", ""), kind, state, age(job.get("createTime", "")), cost
+        )
     console.print(result if result.row_count else "No jobs yet.")
 
 

@@ -27,7 +27,10 @@ def run_command(name: str | None, command: list[str]) -> None:
 
 def command_environment(stack: Stack, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment that points Google's SDKs and MLflow at the stack."""
-    removed = {contract.ENV_TOKEN_FILE, "STORAGE_EMULATOR_HOST"}  # the token is given; the other makes clients anonymous
+    removed = {
+        contract.ENV_TOKEN_FILE,
+        "STORAGE_EMULATOR_HOST",
+    }  # the token is given; the other makes clients anonymous
     result = {key: value for key, value in environ.items() if key not in removed}
     paths = [str(SITE_DIR), *(path for path in [environ.get("PYTHONPATH")] if path)]
     result |= stack.environment() | {"PYTHONPATH": os.pathsep.join(paths)}

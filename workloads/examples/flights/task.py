@@ -31,7 +31,7 @@ def main() -> None:
     """Train one model and say how good it is on later months."""
     arguments = parse_arguments()
     folder = local(arguments.data)
-    train, validation, test = (read(folder / f"{name}.csv.gz") for name in ("train", "validation", "test"))
+    train, validation, test = (read(folder / f"{name}.csv") for name in ("train", "validation", "test"))
     print(f"{len(train)} flights to learn from, {len(test)} later ones to judge by", flush=True)
     columns = [column for column in train.columns if column != LABEL]
     mlflow.set_experiment(arguments.experiment)
@@ -49,7 +49,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="gs:// folder with train, validation and test .csv.gz")
+    parser.add_argument("--data", required=True, help="gs:// folder with train, validation and test .csv")
     parser.add_argument("--model", required=True, choices=sorted(BUILDERS))
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the estimator")
     parser.add_argument("--experiment", default="flights", help="MLflow experiment")

@@ -5,6 +5,7 @@ import pulumi
 from infra import blueprint, host, settings, tokens
 from infra.backends.base import UnmetWish
 from infra.backends.docker import DockerBackend
+from infra.reading import SettingsError
 
 
 def main() -> None:
@@ -31,5 +32,5 @@ def main() -> None:
 
 try:
     main()
-except (settings.SettingsError, UnmetWish) as problem:
+except (SettingsError, UnmetWish) as problem:
     raise pulumi.RunError(str(problem)) from None  # shown without a traceback

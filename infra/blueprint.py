@@ -56,10 +56,8 @@ class Blueprint:
         resolved = pulumi.Output.all(**images).apply(lambda known: replace(config, images=known).to_json())
         self._services(resolved, database.link(DATABASE_PLATFORM), store.link())
         self._endpoints(config, images, store)
-        token = pulumi.Output.secret(self.signing_key.apply(lambda key: tokens.sign(ADMIN, self.stack, key)))
-        return Platform(
-            gateway.endpoint, tracking.uri, store.endpoint, token, store.access_key, store.secret_key
-        )
+        token: pulumi.Output[str] = self.signing_key.apply(lambda key: tokens.sign(ADMIN, self.stack, key))
+        return Platform(gateway.endpoint, tracking.uri, store.endpoint, token, store.access_key, store.secret_key)
 
     def _database(self) -> Database:
         name = contract.DATABASE_HOST

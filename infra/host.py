@@ -10,7 +10,8 @@ from contextlib import closing
 import pulumi
 
 from infra.backends.docker.engine import Engine
-from infra.settings import Settings, SettingsError
+from infra.reading import SettingsError
+from infra.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,7 +44,8 @@ def _size(settings: Settings, engine: Engine) -> list[str]:
         found.append(f"cairn:capacity.cpu is {capacity.cpu:g}, the Docker engine has {engine.cpus:g} cores; lower it")
     if capacity.memory_mib > engine.memory_mib:
         found.append(
-            f"cairn:capacity.memory is {capacity.memory_mib} MiB, the Docker engine has {engine.memory_mib} MiB; lower it"
+            f"cairn:capacity.memory is {capacity.memory_mib} MiB, the Docker engine has {engine.memory_mib} MiB; "
+            "lower it"
         )
     return found
 
@@ -51,16 +53,15 @@ def _size(settings: Settings, engine: Engine) -> list[str]:
 def _accelerators(settings: Settings, engine: Engine) -> list[str]:
     if not settings.accelerators or engine.gpus:
         return []
-    return [
-        f"cairn:accelerators offers {', '.join(sorted(settings.accelerators))}, but the Docker engine has no NVIDIA runtime; "
-        "install the NVIDIA container toolkit or remove the setting"
-    ]
+    offered = ", ".join(sorted(settings.accelerators))
+    remedy = "install the NVIDIA container toolkit or remove the setting"
+    return [f"cairn:accelerators offers {offered}, but the Docker engine has no NVIDIA runtime; {remedy}"]
 
 
 def _ports(settings: Settings, engine: Engine) -> list[str]:
     ports = {"api": settings.ports.api, "tracking": settings.ports.tracking, "objectStore": settings.ports.object_store}
     return [
-        f"cairn:ports.{name} is {port}, which another program on this machine listens on; stop it or choose another port"
+        f"cairn:ports.{name} is {port}, where another program listens already; stop it or choose another port"
         for name, port in ports.items()
         if port not in engine.own_ports and _in_use(port)
     ]

@@ -1,6 +1,6 @@
 """Strict reading of nested configuration: settings.py asks for keys, this collects everything that is wrong.
 
-A `Section` remembers which keys were asked for, so that what is left over is unknown and what is allowed needs no second list.
+A `Section` remembers which keys were asked for: what is left over is unknown, and what is allowed needs no second list.
 """
 
 import difflib
@@ -22,7 +22,9 @@ class SettingsError(Exception):
         """Keep the problems; the text lists them all."""
         self.problems = tuple(problems)
         many = "is a problem" if len(problems) == 1 else f"are {len(problems)} problems"
-        super().__init__(f"there {many} in the stack's config; nothing was changed:\n" + "\n".join(f"  - {p}" for p in problems))
+        super().__init__(
+            f"there {many} in the stack's config; nothing was changed:\n" + "\n".join(f"  - {p}" for p in problems)
+        )
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -44,8 +46,9 @@ class Section:
         self.path = path
         self.problems = problems
         self._asked: list[str] = []
-        self._raw: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-        self.broken = not isinstance(raw, Mapping)
+        found = _mapping(raw)
+        self._raw: Mapping[str, Any] = found or {}
+        self.broken = found is None
         if self.broken:
             problems.append(f"{path} must be a mapping, it is {json.dumps(raw)}")
 
@@ -53,42 +56,41 @@ class Section:
         """How a key of this section is called in messages."""
         return f"{self.path}:{name}" if ":" not in self.path else f"{self.path}.{name}"
 
-    def keys(self) -> tuple[str, ...]:
-        """The keys that are there."""
-        return tuple(self._raw)
-
-    def value(self, name: str, wanted: str, convert: Callable[[Any], T | None], default: T | Any = MISSING) -> T:
+    def value(self, name: str, wanted: str, convert: Callable[[Any], T | None], default: T) -> T:
         """The key's value as `convert` makes it; None from it, or a missing key without default, is a problem."""
         self._asked.append(name)
         if name not in self._raw:
             if default is MISSING and not self.broken:
                 self.problems.append(f"{self.key(name)} is missing; it must be {wanted}")
-            return default  # type: ignore[no-any-return]
+            return default
         made = convert(self._raw[name])
         if made is None:
             self.problems.append(f"{self.key(name)} must be {wanted}, it is {json.dumps(self._raw[name])}")
-            return default  # type: ignore[no-any-return]
+            return default
         return made
 
-    def text(self, name: str, default: Any = MISSING, pattern: str = r".+", wanted: str = "a text") -> str:
+    def text(self, name: str, default: str = MISSING, pattern: str = r".+", wanted: str = "a text") -> str:
         """A text that matches the pattern as a whole."""
         return self.value(name, wanted, lambda raw: _text(raw, pattern), default)
 
-    def number(self, name: str, default: Any = MISSING, low: float = 0.0) -> float:
-        """A number above `low`; exactly 0 is allowed only when low is negative."""
-        above = "0 or more" if low < 0 else "a number above 0"
-        return self.value(name, above, lambda raw: _number(raw, low), default)
+    def number(self, name: str, default: float = MISSING) -> float:
+        """A number above 0."""
+        return self.value(name, "a number above 0", lambda raw: _number(raw) or None, default)
 
-    def whole(self, name: str, default: Any = MISSING, low: int = 0, high: int = 2**31) -> int:
+    def price(self, name: str) -> float:
+        """A number, 0 or more."""
+        return self.value(name, "a price, 0 or more", _number, MISSING)
+
+    def whole(self, name: str, default: int = MISSING, low: int = 0, high: int = 2**31) -> int:
         """A whole number from low to high."""
         return self.value(name, f"a whole number from {low} to {high}", lambda raw: _whole(raw, low, high), default)
 
-    def flag(self, name: str, default: Any = MISSING) -> bool:
-        """true or false."""
+    def flag(self, name: str, default: bool = MISSING) -> bool:
+        """A switch: true or false."""
         flags = {"true": True, "false": False}
         return self.value(name, "true or false", lambda raw: flags.get(str(raw).lower()), default)
 
-    def memory_mib(self, name: str, default: Any = MISSING) -> int:
+    def memory_mib(self, name: str, default: int = MISSING) -> int:
         """Memory written as "512Mi" or "2Gi", in MiB."""
         return self.value(name, 'memory such as "512Mi" or "2Gi"', _memory, default)
 
@@ -96,26 +98,29 @@ class Section:
         """A list of texts that match the pattern; missing means empty."""
         return self.value(name, f"a list of {wanted}", lambda raw: _texts(raw, pattern), ())
 
-    def choice(self, name: str, allowed: Sequence[str], default: Any = MISSING) -> str:
+    def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
         """One of the allowed texts, else a problem that names the nearest."""
         chosen = self.value(name, f"one of: {listed(allowed)}", lambda raw: _text(raw, ".+"), default)
-        if isinstance(chosen, str) and chosen not in allowed:
-            self.problems.append(f'{self.key(name)} is "{chosen}"; allowed: {listed(allowed)}{nearest(chosen, allowed)}')
+        if chosen not in allowed:
+            self.problems.append(
+                f'{self.key(name)} is "{chosen}"; allowed: {listed(allowed)}{nearest(chosen, allowed)}'
+            )
         return chosen
 
-    def section(self, name: str, default: Any = MISSING) -> "Section":
+    def section(self, name: str, default: Mapping[str, Any] = MISSING) -> "Section":
         """The mapping under a key."""
-        raw = self.value(name, "a mapping", lambda value: value if isinstance(value, Mapping) else None, default)
+        raw = self.value(name, "a mapping", _mapping, default)
         return Section(self.key(name), {} if raw is MISSING else raw, self.problems if raw is not MISSING else [])
 
     def sections(self, name: str) -> dict[str, "Section"]:
         """The mapping of names to mappings under a key; missing means none."""
-        inner = self.section(name, {})
-        return {key: Section(inner.key(key), inner._raw[key], self.problems) for key in inner.keys()}  # noqa: SIM118
+        empty: Mapping[str, Any] = {}
+        raw = self.value(name, "a mapping", _mapping, empty)
+        return {key: Section(f"{self.key(name)}.{key}", value, self.problems) for key, value in raw.items()}
 
     def items(self, name: str) -> list["Section"]:
         """The list of mappings under a key; missing means none."""
-        raw = self.value(name, "a list of mappings", lambda value: value if isinstance(value, list) else None, [])
+        raw: list[Any] = self.value(name, "a list of mappings", _list, [])
         return [Section(f"{self.key(name)}[{index}]", each, self.problems) for index, each in enumerate(raw)]
 
     def close(self) -> None:
@@ -127,14 +132,23 @@ class Section:
                 )
 
 
+def _mapping(raw: object) -> Mapping[str, Any] | None:
+    return raw if isinstance(raw, Mapping) else None
+
+
+def _list(raw: object) -> list[Any] | None:
+    return raw if isinstance(raw, list) else None
+
+
 def _text(raw: object, pattern: str) -> str | None:
     return raw if isinstance(raw, str) and re.fullmatch(pattern, raw) else None
 
 
-def _number(raw: object, low: float) -> float | None:
+def _number(raw: object) -> float | None:
+    """A finite number that is not negative."""
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
         return None
-    return float(raw) if raw > low else None
+    return float(raw) if raw >= 0 else None
 
 
 def _whole(raw: object, low: int, high: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The stack's settings: the only reader of Pulumi's config. `infra/__main__.py` calls `read()` before it makes anything.
+"""The stack's settings, the only reader of Pulumi's config. `infra/__main__.py` calls `read` before it makes anything.
 
 Reading is strict: every problem is reported at once, with the key, what is allowed and the nearest match.
 """
@@ -15,6 +15,7 @@ from workloads.config import AcceleratorType, Capacity, MachineType
 from workloads.plans.container import Resources
 
 NAMESPACE: Final = "cairn"
+ALL_TRAFFIC: Final = 100  # percent
 BACKENDS: Final = ("docker",)
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -157,18 +158,23 @@ def _machine_types(top: Section) -> dict[str, MachineType]:
     types = {}
     for name, section in top.sections("machineTypes").items():
         types[name] = MachineType(
-            cpu=section.number("cpu"), memory_mib=section.memory_mib("memory"), price_per_hour=section.number("pricePerHour", low=-1e-9)
+            cpu=section.number("cpu"),
+            memory_mib=section.memory_mib("memory"),
+            price_per_hour=section.price("pricePerHour"),
         )
         section.close()
     if not types:
-        top.problems.append('cairn:machineTypes is empty; jobs need at least one, such as n1-standard-4: {cpu: 1, memory: "2Gi", pricePerHour: 0.19}')
+        top.problems.append(
+            "cairn:machineTypes is empty; jobs need at least one, such as "
+            "n1-standard-4: {cpu: 1, memory: 2Gi, pricePerHour: 0.19}"
+        )
     return types
 
 
 def _accelerators(top: Section) -> dict[str, AcceleratorType]:
     types = {}
     for name, section in top.sections("accelerators").items():
-        types[name] = AcceleratorType(count=section.whole("count", low=1), price_per_hour=section.number("pricePerHour", low=-1e-9))
+        types[name] = AcceleratorType(count=section.whole("count", low=1), price_per_hour=section.price("pricePerHour"))
         section.close()
     return types
 
@@ -185,10 +191,14 @@ def _resources(top: Section) -> dict[str, Resources]:
     limits = dict(SERVICE_LIMITS)
     for name, section in top.sections("resources").items():
         default = SERVICE_LIMITS.get(name, Resources(cpu=1, memory_mib=256))
-        limits[name] = Resources(cpu=section.number("cpu", default.cpu), memory_mib=section.memory_mib("memory", default.memory_mib))
+        limits[name] = Resources(
+            cpu=section.number("cpu", default.cpu), memory_mib=section.memory_mib("memory", default.memory_mib)
+        )
         section.close()
         if name not in SERVICE_LIMITS:
-            top.problems.append(f"{section.path} is not a service; allowed: {listed(SERVICE_LIMITS)}{nearest(name, SERVICE_LIMITS)}")
+            top.problems.append(
+                f"{section.path} is not a service; allowed: {listed(SERVICE_LIMITS)}{nearest(name, SERVICE_LIMITS)}"
+            )
     return limits
 
 
@@ -222,8 +232,9 @@ def _check_relations(settings: Settings, problems: list[str]) -> None:
     for name, machine in settings.machine_types.items():
         if machine.cpu > settings.capacity.cpu or machine.memory_mib > settings.capacity.memory_mib:
             problems.append(
-                f"cairn:machineTypes.{name} ({machine.cpu:g} cores, {machine.memory_mib} MiB) is larger than cairn:capacity "
-                f"({settings.capacity.cpu:g} cores, {settings.capacity.memory_mib} MiB): no job could ever start; make it smaller or the capacity larger"
+                f"cairn:machineTypes.{name} ({machine.cpu:g} cores, {machine.memory_mib} MiB) is larger than "
+                f"cairn:capacity ({settings.capacity.cpu:g} cores, {settings.capacity.memory_mib} MiB), so no job can "
+                "ever start; make it smaller or the capacity larger"
             )
     for name, endpoint in settings.endpoints.items():
         _check_endpoint(f"cairn:endpoints.{name}", endpoint, settings, problems)
@@ -233,12 +244,11 @@ def _check_endpoint(path: str, endpoint: DeclaredEndpoint, settings: Settings, p
     for index, model in enumerate(endpoint.models):
         if model.machine_type not in settings.machine_types:
             problems.append(
-                f'{path}.models[{index}].machineType is "{model.machine_type}"; allowed: {listed(settings.machine_types)}'
-                + nearest(model.machine_type, settings.machine_types)
+                f'{path}.models[{index}].machineType is "{model.machine_type}"; '
+                f"allowed: {listed(settings.machine_types)}" + nearest(model.machine_type, settings.machine_types)
             )
     total = sum(model.traffic for model in endpoint.models)
-    if endpoint.models and total != 100:
-        problems.append(f"{path}.models: traffic adds up to {total}, it must be 100")
+    if endpoint.models and total != ALL_TRAFFIC:
+        problems.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")
     if not endpoint.models:
         problems.append(f"{path}.models is empty; an endpoint needs at least one model")
-

@@ -1,4 +1,4 @@
-"""Every name of infra's that persists in somebody's state: type tokens and output names. Changing one is a migration."""
+"""The names of infra that persist in somebody's state: type tokens and outputs. Changing one is a migration."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""The policy pack: safety rules for containers and budgets for the whole stack. Rules are in `rules`, `__main__` serves them."""
+"""The policy pack: safety rules for containers, budgets for the stack. `rules` holds them, `__main__` serves them."""

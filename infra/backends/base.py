@@ -17,7 +17,7 @@ CAPABILITY_GPUS: Final = "gpus"  # containers may ask for GPUs
 
 
 class UnmetWish(Exception):
-    """The backend lacks a capability that a spec needs; the text says which and what to do. Raised in previews already."""
+    """The backend lacks a capability that a spec needs; raised in previews already. The text says what to do."""
 
 
 @dataclass(frozen=True)

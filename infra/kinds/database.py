@@ -27,7 +27,9 @@ class DatabaseArgs:
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=512))
 
 
-def plan(name: str, args: DatabaseArgs, image: pulumi.Input[str], passwords: Mapping[str, pulumi.Input[str]]) -> ServiceSpec:
+def plan(
+    name: str, args: DatabaseArgs, image: pulumi.Input[str], passwords: Mapping[str, pulumi.Input[str]]
+) -> ServiceSpec:
     """The server's container; it is never published."""
     return ServiceSpec(
         name=name,
@@ -46,7 +48,9 @@ def plan(name: str, args: DatabaseArgs, image: pulumi.Input[str], passwords: Map
 class Database(pulumi.ComponentResource):
     """A PostgreSQL server on the platform's network."""
 
-    def __init__(self, name: str, args: DatabaseArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: DatabaseArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the server."""
         super().__init__(tokens.DATABASE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -1,6 +1,6 @@
 """Endpoint: model servers that exist because a stack's config says so.
 
-The plan is `workloads.plans.serving`, the one that the controllers use for endpoints made through the API; the labels on the
+The plan is `workloads.plans.serving`, which the controllers use for endpoints made through the API; the labels on the
 containers tell the platform what to route to them.
 """
 
@@ -17,7 +17,7 @@ from workloads.config import PlatformConfig
 from workloads.plans import serving
 from workloads.plans.container import ContainerSpec
 
-TOKEN_PLACEHOLDER: Final = "@TOKEN@"  # noqa: S105  stands in the plan's files until the token is signed
+TOKEN_PLACEHOLDER: Final = "@TOKEN@"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class Endpoint(pulumi.ComponentResource):
 
     resource_name: str
 
-    def __init__(self, name: str, args: EndpointArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: EndpointArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the servers."""
         super().__init__(tokens.ENDPOINT, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -96,9 +98,7 @@ class Endpoint(pulumi.ComponentResource):
         self.register_outputs({"resourceName": self.resource_name})
 
 
-def _files(
-    model: serving.DeployedModel, container: ContainerSpec, args: EndpointArgs
-) -> dict[str, pulumi.Output[str]]:
+def _files(model: serving.DeployedModel, container: ContainerSpec, args: EndpointArgs) -> dict[str, pulumi.Output[str]]:
     """The plan's files with the server's token in its place."""
     principal = bearer.Principal(model.endpoint, bearer.ROLE_WORKLOAD, serving.buckets(model))
     key = pulumi.Output.secret(args.signing_key)

@@ -31,7 +31,7 @@ class GatewayArgs:
 
 
 def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
-    """The gateway's container; its routes are on a volume, so predictions go on after a restart before anything else is up."""
+    """The gateway's container; its routes are on a volume, so that it serves again before anything else is up."""
     return ServiceSpec(
         name=name,
         kind="gateway",
@@ -55,7 +55,9 @@ class Gateway(pulumi.ComponentResource):
 
     endpoint: pulumi.Output[str]
 
-    def __init__(self, name: str, args: GatewayArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: GatewayArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the gateway."""
         super().__init__(tokens.GATEWAY, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

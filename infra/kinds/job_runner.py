@@ -57,7 +57,9 @@ class JobRunner(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
 
-    def __init__(self, name: str, args: JobRunnerArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: JobRunnerArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the controllers."""
         super().__init__(tokens.JOB_RUNNER, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

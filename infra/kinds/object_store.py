@@ -30,7 +30,11 @@ class ObjectStoreArgs:
 
 
 def plan(
-    name: str, args: ObjectStoreArgs, image: pulumi.Input[str], access_key: pulumi.Input[str], secret_key: pulumi.Input[str]
+    name: str,
+    args: ObjectStoreArgs,
+    image: pulumi.Input[str],
+    access_key: pulumi.Input[str],
+    secret_key: pulumi.Input[str],
 ) -> ServiceSpec:
     """The server's container; it shares its user with the jobs, which see its folders under /gcs."""
     return ServiceSpec(
@@ -60,7 +64,9 @@ class ObjectStore(pulumi.ComponentResource):
     secret_key: pulumi.Output[str]
     volume: str
 
-    def __init__(self, name: str, args: ObjectStoreArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ObjectStoreArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the store."""
         super().__init__(tokens.OBJECT_STORE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -1,4 +1,4 @@
-"""Tracking: an MLflow server on PostgreSQL and S3, behind a proxy that checks bearer tokens. Its own job execution is off."""
+"""Tracking: an MLflow server on PostgreSQL and S3, behind a proxy that checks bearer tokens."""
 
 from dataclasses import dataclass, field
 
@@ -68,7 +68,9 @@ class Tracking(pulumi.ComponentResource):
     uri: pulumi.Output[str]
     url: pulumi.Output[str]
 
-    def __init__(self, name: str, args: TrackingArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: TrackingArgs, backend: Backend, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the server."""
         super().__init__(tokens.TRACKING, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

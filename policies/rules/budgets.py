@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi_policy import PolicyConfigSchema, PolicyResource, ReportViolation, StackValidationArgs, StackValidationPolicy
+from pulumi_policy import (
+    PolicyConfigSchema,
+    PolicyResource,
+    ReportViolation,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 
 from policies.rules.resources import CONTAINER, environment_of, labels_of, number
 from workloads import contract
@@ -36,7 +42,9 @@ def total(containers: Iterable[Mapping[str, Any]]) -> Total:
     """The sum over a stack's declared containers and what its job runner offers."""
     found = list(containers)
     offers = [offer for offer in map(_offer, found) if offer]
-    memory_mib = sum(float(each.get("memory") or 0) for each in found) + sum(each.capacity.memory_mib for each in offers)
+    memory_mib = sum(float(each.get("memory") or 0) for each in found) + sum(
+        each.capacity.memory_mib for each in offers
+    )
     return Total(
         cpu=sum(float(each.get("cpus") or 0) for each in found) + sum(each.capacity.cpu for each in offers),
         memory_gib=memory_mib / 1024,
@@ -53,7 +61,7 @@ def _offer(container: Mapping[str, Any]) -> PlatformConfig | None:
 
 
 def price_of_capacity(config: PlatformConfig) -> float:
-    """The most that an hour can cost: the capacity full of the machine type that costs most there, and every GPU taken."""
+    """The most that an hour can cost: the capacity full of the dearest machine type, and every GPU taken."""
     machines = max((_fit(config, each) * each.price_per_hour for each in config.machine_types.values()), default=0.0)
     return machines + sum(each.count * each.price_per_hour for each in config.accelerators.values())
 
@@ -85,6 +93,6 @@ RULES: Final = (
         name="stack-budget",
         description="The whole stack stays within its budgets of CPU, memory, GPUs and price per hour.",
         validate=validate,
-        config_schema=PolicyConfigSchema(properties=SETTINGS),
+        config_schema=PolicyConfigSchema(properties={name: dict(schema) for name, schema in SETTINGS.items()}),
     ),
 )

@@ -29,7 +29,7 @@ def engine_socket(props: Properties, config: Mapping[str, Any]) -> Iterator[str]
     for source in _sources(props):
         if source.rsplit("/", 1)[-1] in SOCKETS or (source.rstrip("/") or "/") in ABOVE_SOCKETS:
             allowed = ", ".join(config["allowedKinds"]) or "nothing"
-            yield f"mounts {source} and so could command the container engine; remove the mount (allowed for: {allowed})"
+            yield f"mounts {source} and so commands the container engine; remove the mount (allowed for: {allowed})"
 
 
 def _sources(props: Properties) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A container's process is a plain user: not root, no new privileges, no capabilities, no writes to its image, no host's parts."""
+"""A container is a plain user's process: no root, no privileges, no capabilities, no writes to its image."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -7,7 +7,14 @@ from policies.rules.resources import Properties, labels_of, rule, texts
 from workloads import contract
 
 HOST_NAMESPACES: Final = ("networkMode", "pidMode", "ipcMode", "usernsMode", "cgroupnsMode")
-UNCONFINED: Final = ("seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined", "label=disable", "label:disable")
+UNCONFINED: Final = (
+    "seccomp=unconfined",
+    "seccomp:unconfined",
+    "apparmor=unconfined",
+    "apparmor:unconfined",
+    "label=disable",
+    "label:disable",
+)
 
 
 def non_root(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
@@ -51,7 +58,7 @@ def no_host_parts(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
         yield "is privileged; remove privileged"
     for name in HOST_NAMESPACES:
         if str(props.get(name) or "") == "host":
-            yield f'shares a namespace of the host; remove {name}: "host" (services meet on the networks of their stack)'
+            yield f'shares a namespace of the host; remove {name}: "host" (services meet on their stack\'s networks)'
     if props.get("devices"):
         yield "gets a device of the host; remove devices (GPUs are asked for with gpus)"
 
@@ -64,7 +71,11 @@ RULES: Final = (
         "container-read-only-root",
         "Containers can't change their image.",
         read_only_root,
-        config={"exemptKinds": texts(["deployed_model"], "kinds whose images are the user's own and may write to their layer")},
+        config={
+            "exemptKinds": texts(
+                ["deployed_model"], "kinds whose images are the user's own and may write to their layer"
+            )
+        },
     ),
     rule("container-no-host-parts", "Containers are not privileged and share nothing of the host.", no_host_parts),
 )

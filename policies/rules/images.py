@@ -14,7 +14,8 @@ def pinned(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
     """The reference can't come to mean another image."""
     image = str(props.get("image") or "")
     if not DIGEST.search(image) and not CONTENT_TAG.search(image):
-        yield f'runs the image "{image}", whose tag can move; pin it by digest (name@sha256:…) or by a tag that is a hash of its content'
+        remedy = "pin it by digest (name@sha256:…) or by a tag that is a hash of its content"
+        yield f'runs the image "{image}", which can come to mean another one; {remedy}'
 
 
 RULES: Final = (rule("container-pinned-image", "Images are pinned.", pinned),)

@@ -1,4 +1,4 @@
-"""No container can take the whole machine: memory, swap, CPU and processes are limited, and logs don't grow for ever."""
+"""No container can take the whole machine: memory, swap, CPU, processes and logs are limited."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

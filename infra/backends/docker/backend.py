@@ -38,7 +38,9 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, stack: str, base_image: str = BASE_IMAGE, egress: bool = True, engine: Engine | None = None) -> None:
+    def __init__(
+        self, stack: str, base_image: str = BASE_IMAGE, egress: bool = True, engine: Engine | None = None
+    ) -> None:
         """Ask the engine what it can do (or take it from `engine`); nothing is made yet."""
         self.stack = stack
         self.engine = engine or inspect(stack)

@@ -11,8 +11,8 @@ import pulumi_docker as docker
 from workloads import contract
 from workloads.plans.container import Probe, Resources
 
-# The engine's schema in Pulumi has no pids limit, so it is the process limit of the user. That one counts a user's
-# processes on the whole machine, and jobs share their user with the platform: it must be far above all of them together.
+# Pulumi's Docker schema has no pids limit, so it is the process limit of the user. That one counts a user's processes
+# on the whole machine, and jobs share their user with the platform: it must be far above all of them together.
 PROCESS_LIMIT: Final = 16384
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 MODE_READABLE: Final = "0444"  # uploads belong to root; the container's only other user must read them
@@ -54,7 +54,7 @@ def secret_uploads(files: Mapping[str, Any]) -> list[docker.ContainerUploadArgs]
 
 
 def healthcheck(probe: Probe | None) -> docker.ContainerHealthcheckArgs | None:
-    """The engine runs the probe inside the container, so it needs no published port; every image of ours has python3."""
+    """The engine runs the probe inside the container, so no port is published for it; our images have python3."""
     if probe is None:
         return None
     return docker.ContainerHealthcheckArgs(

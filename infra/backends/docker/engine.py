@@ -1,8 +1,8 @@
 """What the Docker engine of this machine says of itself: size, runtimes, who holds which port.
 
-Called while the program runs, also in previews, so it only asks. It speaks HTTP over the socket with the standard library:
-a client library would take longer to import than the whole program takes to run. An engine that can't be asked this way
-(TCP, SSH, not running) is None, which means "not known": the provider will report on it in its own words.
+Called while the program runs, also in previews, so it only asks. It speaks HTTP over the socket with the standard
+library, since a client library takes long to import. An engine that can't be asked this way (TCP, SSH, not running) is
+None, which means "not known": the provider will report on it in its own words.
 """
 
 import http.client
@@ -58,7 +58,9 @@ def inspect(stack: str) -> Engine | None:
         socket=DEFAULT_SOCKET if in_machine else path,
         socket_group="0" if in_machine else str(Path(path).stat().st_gid),
         gpus="nvidia" in info.get("Runtimes", {}),
-        own_ports=frozenset(port["PublicPort"] for each in containers for port in each["Ports"] if "PublicPort" in port),
+        own_ports=frozenset(
+            port["PublicPort"] for each in containers for port in each["Ports"] if "PublicPort" in port
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Images built from this repository: content-addressed tags over staged contexts.
 
-The tag is a hash of what the build sees (paths, bytes, executable bits, arguments), so it is the same on every machine and
-only a change of the sources makes a new one. The build gets a folder with just these files, so nothing else can leak in.
+The tag is a hash of what the build sees (paths, bytes, executable bits, arguments): the same on every machine, and only
+changed sources make a new one. The build gets a folder with just these files, so nothing else leaks in.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ def build(spec: ImageSpec, base_image: str, opts: pulumi.ResourceOptions) -> tup
         skip_push=True,
         build=docker.DockerBuildArgs(
             context=folder,
-            dockerfile=os.path.join(folder, spec.dockerfile),
+            dockerfile=f"{folder}/{spec.dockerfile}",
             args=args,
             builder_version=docker.BuilderVersion.BUILDER_V1,
         ),

@@ -65,7 +65,10 @@ def _environment(env: Mapping[str, pulumi.Input[str]]) -> list[pulumi.Input[str]
 
 
 def _networks(stack: str, name: str, networks: Sequence[str]) -> list[docker.ContainerNetworksAdvancedArgs]:
-    return [docker.ContainerNetworksAdvancedArgs(name=network_name(stack, each), aliases=[name]) for each in sorted(networks)]
+    return [
+        docker.ContainerNetworksAdvancedArgs(name=network_name(stack, each), aliases=[name])
+        for each in sorted(networks)
+    ]
 
 
 def _published(ports: Sequence[PortSpec]) -> list[docker.ContainerPortArgs] | None:
@@ -86,7 +89,11 @@ def _mounts(stack: str, spec: ServiceSpec, engine: Engine | None) -> list[docker
     ]
     if spec.secrets:
         source = volume_name(stack, secrets_volume(spec.name))
-        mounts.append(docker.ContainerMountArgs(type="volume", source=source, target=contract.SECRETS_DIR, read_only=False))
+        mounts.append(
+            docker.ContainerMountArgs(type="volume", source=source, target=contract.SECRETS_DIR, read_only=False)
+        )
     if spec.engine_access and engine:
-        mounts.append(docker.ContainerMountArgs(type="bind", source=engine.socket, target=DEFAULT_SOCKET, read_only=True))
+        mounts.append(
+            docker.ContainerMountArgs(type="bind", source=engine.socket, target=DEFAULT_SOCKET, read_only=True)
+        )
     return mounts

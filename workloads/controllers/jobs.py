@@ -206,7 +206,7 @@ class JobController:
                 if ended["error"]:
                     message["error"] = ended["error"]
                 status["usage"] = usage
-                for key in ("reserved", "queue"):
+                for key in ("reserved", "reason"):
                     status.pop(key, None)
 
         self._platform.store.update(row.name, close)

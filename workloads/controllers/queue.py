@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from workloads.controllers import jobs, outcome
 from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
-from workloads.plans import machines, serving
+from workloads.plans import machines
 from workloads.plans.errors import InvalidWish
 from workloads.plans.machines import Demand
 from workloads.store import Resource
@@ -15,7 +15,7 @@ FLEX_START_WAIT_S: Final = 24 * 3600.0
 
 
 class Queue:
-    """Hands out capacity. What is reserved stands in the rows: jobs' `status.reserved`, endpoints' `status.deployed`."""
+    """Hands out capacity. What is reserved stands in the rows: `status.reserved` of jobs and endpoints."""
 
     def __init__(self, platform: Platform, kinds: Sequence[jobs.JobKind]) -> None:
         self._platform = platform
@@ -24,16 +24,9 @@ class Queue:
 
     def used(self) -> Demand:
         """What jobs and deployed models hold now."""
-        total = Demand()
-        for collection in self._kinds:
-            for row in self._platform.store.list(collection, states=jobs.HOLDING):
-                if reserved := row.status.get("reserved"):
-                    total += Demand.from_json(reserved)
-        for row in self._platform.store.list("endpoints"):
-            for entry in row.status.get("deployed", {}).values():
-                model = serving.DeployedModel.from_json(entry["model"])
-                total += machines.demand(serving.limits(model, self._platform.config))
-        return total
+        rows = [row for kind in self._kinds for row in self._platform.store.list(kind, states=jobs.HOLDING)]
+        noted = [row.status.get("reserved") for row in [*rows, *self._platform.store.list("endpoints")]]
+        return sum((Demand.from_json(each) for each in noted if each), Demand())
 
     def admit(self) -> None:
         """Let the first ones in the queue start while there is room; tell the others where they stand and why."""
@@ -52,7 +45,7 @@ class Queue:
                 reason = f"{ahead} earlier jobs wait" if ahead else machines.shortage(wanted, used, self._platform.config)
                 if reason:
                     ahead += 1
-                    self._wait(row, ahead, reason)
+                    self._wait(row, reason)
                 else:
                     used += wanted
                     self._claim(row, wanted)
@@ -68,23 +61,21 @@ class Queue:
         def claim(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 message["state"] = jobs.PENDING
-                status.pop("queue", None)
+                status.pop("reason", None)
                 status.update(reserved=wanted.to_json(), price_per_hour=price)
 
         self._platform.store.update(row.name, claim)
 
-    def _wait(self, row: Resource, position: int, reason: str) -> None:
+    def _wait(self, row: Resource, reason: str) -> None:
         scheduling: Mapping[str, Any] = self._kinds[row.collection].scheduling(row.message)
         longest = duration_s(scheduling.get("maxWaitDuration"), FLEX_START_WAIT_S)
         waited = (self._platform.now() - row.create_time).total_seconds()
         if scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited:
             self._fail(row, error(outcome.CODE_DEADLINE, f"The job waited longer than maxWaitDuration: {reason}."))
             return
-        place = {"position": position, "reason": reason}
-
         def wait(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
-                status["queue"] = place
+                status["reason"] = reason
 
         self._platform.store.update(row.name, wait)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from workloads import contract
 from workloads.config import PlatformConfig
+from workloads.plans import images
 from workloads.plans.container import Mount
 from workloads.plans.errors import InvalidWish
 
@@ -25,6 +26,11 @@ def platform(config: PlatformConfig) -> dict[str, str]:
         "GOOGLE_CLOUD_REGION": config.location,
         "MLFLOW_TRACKING_URI": config.tracking_url,
     }
+
+
+def home(image_uri: str) -> dict[str, str]:
+    """A home for the user whom an image of somebody's own does not know: /tmp, the only folder sure to be writable."""
+    return {} if images.parse(image_uri) else {"HOME": "/tmp"}
 
 
 def secret_files(config: PlatformConfig, token: str) -> dict[str, str]:

@@ -156,7 +156,12 @@ def _server(model: DeployedModel, replica: int, name: str, token: str, config: P
         resources=machines.resources(model.machine, config),
         command=model.command,
         args=model.args,
-        env={"HOME": "/tmp", **environment.platform(config), **model.env, **serving_variables(model)},
+        env={
+            **environment.platform(config),
+            **environment.home(model.image),
+            **model.env,
+            **serving_variables(model),
+        },
         files=environment.secret_files(config, token),
         mounts=environment.gcs_mounts(config, buckets(model), read_only=True),
         labels={

@@ -151,8 +151,8 @@ def _container(
         command=runs.command,
         args=runs.args,
         env={
-            "HOME": HOME,
             **environment.platform(config),
+            **environment.home(_image_uri(replica.pool_spec)),
             **runs.env,
             **output_directories(job_spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")),
             **_cluster(name, job_spec, attempt, replica, everyone),
@@ -167,6 +167,11 @@ def _container(
             contract.LABEL_REPLICA: replica.label,
         },
     )
+
+
+def _image_uri(pool_spec: Json) -> str:
+    package = pool_spec.get("pythonPackageSpec") or {}
+    return str(package.get("executorImageUri") or pool_spec["containerSpec"]["imageUri"])
 
 
 def _name(name: str, attempt: int, replica: Replica) -> str:

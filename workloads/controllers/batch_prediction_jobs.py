@@ -1,0 +1,79 @@
+"""Batch prediction jobs: a driver beside model servers of its own. The rest is jobs.py."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workloads.controllers import jobs, outcome
+from workloads.controllers.platform import Json, Platform, error
+from workloads.plans import batch, names
+from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.errors import InvalidWish
+from workloads.store import Resource
+
+
+class BatchPredictionJobs:
+    """The kind of job that batchPredictionJobs are."""
+
+    collection = "batchPredictionJobs"
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def _model(self, message: Json) -> Json:
+        try:
+            return self._platform.models.get(_versioned(message))
+        except LookupError as gone:
+            raise InvalidWish(f"the model is gone: {gone}") from gone
+
+    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
+        """The driver and its servers, with a token that opens input, output and artefact."""
+        model = self._model(row.message)
+        lifetime = jobs.DEFAULT_TIMEOUT_S + jobs.TOKEN_MARGIN_S
+        token = self._platform.token(row.name, batch.buckets(row.message, model), lifetime)
+        directory = batch.output_directory(row.message, model, row.create_time)
+        return batch.plan(row.name, row.message, model, directory, attempt, token, self._platform.config)
+
+    def limits(self, message: Json) -> list[Resources]:
+        """Of the driver and each server."""
+        return batch.limits("job", message, self._model(message), self._platform.config)
+
+    def price_per_hour(self, message: Json) -> float:
+        """Of the servers."""
+        return batch.price_per_hour("job", message, self._model(message), self._platform.config)
+
+    def scheduling(self, message: Json) -> Mapping[str, Any]:
+        """Vertex gives batch predictions none."""
+        return {}
+
+    def result(self, row: Resource, state: str) -> Json:
+        """Where the output is and what became of the instances, as the driver's last line tells."""
+        if "startTime" not in row.message:
+            return {}
+        driver = names.container_name("batch", row.id, int(row.status.get("attempt", 0)), 0, 0)
+        lines = self._platform.engine.tail(driver, 1)
+        found = batch.Result.from_line(lines[-1]) if lines else None
+        if found is None:
+            return {}
+        return {**self._output(row), **_counts(found)}
+
+    def _output(self, row: Resource) -> Json:
+        try:
+            directory = batch.output_directory(row.message, self._model(row.message), row.create_time)
+        except InvalidWish:  # deleted while the job ran: the counts are still worth telling
+            return {}
+        return {"outputInfo": {"gcsOutputDirectory": directory}}
+
+
+def _counts(found: batch.Result) -> Json:
+    stats = {
+        "successfulCount": str(found.successful_count),
+        "failedCount": str(found.failed_count),
+        "incompleteCount": str(found.incomplete_count),
+    }
+    failures = [error(outcome.CODE_INVALID, text) for text in found.errors]
+    return {"completionStats": stats, **({"partialFailures": failures} if failures else {})}
+
+
+def _versioned(message: Json) -> str:
+    name, version = str(message["model"]), message.get("modelVersionId")
+    return f"{name}@{version}" if version and "@" not in name else name

@@ -1,0 +1,178 @@
+"""A batch prediction job → one driver container and the model servers that it asks. Called by the controllers.
+
+The driver (`python3 -m workloads.batch`, image "batch") finds its task as JSON in TASK_FILE, the fields of `Task`. It waits
+for the servers, predicts every instance, writes predictions_….jsonl and errors_….jsonl under `output_directory`, and ends
+with one line of JSON on its standard output, the fields of `Result`. Exit code 0 means that all input was worked through.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from workloads import contract
+from workloads.config import PlatformConfig
+from workloads.plans import environment, machines, names, serving
+from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.errors import InvalidWish
+
+KIND: Final = "batch_prediction_job"
+IMAGE: Final = "batch"  # of PlatformConfig.images
+TASK_FILE: Final = f"{contract.SECRETS_DIR}/batch_task.json"
+COMMAND: Final = ("python3", "-m", "workloads.batch")
+DRIVER: Final = Resources(cpu=0.25, memory_mib=384)
+DEFAULT_BATCH_SIZE: Final = 64  # instances per request, Vertex' default
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the driver is to do.
+
+    Attributes:
+        input_uris: gs://bucket/object, with * wildcards.
+        instances_format: jsonl or csv.
+        output_directory: gs:// folder of the job's own.
+        servers: base URLs of the model servers, all serving the same model.
+        parameters: sent along with every request when not None.
+    """
+
+    name: str
+    input_uris: tuple[str, ...]
+    instances_format: str
+    predictions_format: str
+    output_directory: str
+    servers: tuple[str, ...]
+    health_route: str
+    predict_route: str
+    batch_size: int
+    parameters: Any = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the driver's last line says.
+
+    Attributes:
+        errors: a few of the distinct errors, for the job's partialFailures.
+    """
+
+    successful_count: int
+    failed_count: int
+    incomplete_count: int = 0
+    errors: tuple[str, ...] = ()
+
+    @classmethod
+    def from_line(cls, line: str) -> "Result | None":
+        """The result in the driver's last line; None when that is no result."""
+        try:
+            raw = json.loads(line)
+            return cls(**{**raw, "errors": tuple(str(error) for error in raw.get("errors", ()))})
+        except (TypeError, ValueError, AttributeError):
+            return None
+
+
+def output_directory(message: Json, model: Json, started: datetime) -> str:
+    """The folder of the job's own under its output prefix: prediction-<model>-<time>, as Vertex names it."""
+    prefix = str(message["outputConfig"]["gcsDestination"]["outputUriPrefix"]).rstrip("/")
+    time = started.strftime("%Y_%m_%dT%H_%M_%S_") + f"{started.microsecond // 1000:03}Z"
+    return f"{prefix}/prediction-{model.get('displayName') or names.resource_id(str(model['name']))}-{time}"
+
+
+def _model(name: str, message: Json, model: Json) -> serving.DeployedModel:
+    """The model as its servers serve it: a deployed model that no endpoint has."""
+    resources = message.get("dedicatedResources") or {}
+    dedicated = {
+        "machineSpec": resources.get("machineSpec") or {},
+        "minReplicaCount": int(resources.get("startingReplicaCount") or 1),
+    }
+    return serving.from_messages(name, "0", {"dedicatedResources": dedicated}, model)
+
+
+def limits(name: str, message: Json, model: Json, config: PlatformConfig) -> list[Resources]:
+    """Of the driver and each server."""
+    return [DRIVER, *serving.limits(_model(name, message, model), config)]
+
+
+def price_per_hour(name: str, message: Json, model: Json, config: PlatformConfig) -> float:
+    """Of the servers; the driver is the platform's own."""
+    served = _model(name, message, model)
+    return machines.price_per_hour(served.machine, config) * served.replicas
+
+
+def buckets(message: Json, model: Json) -> tuple[str, ...]:
+    """Those that input, output and the model's artefact are in."""
+    artifact = names.bucket_of(str(model.get("artifactUri", "")))
+    return tuple(sorted({*names.buckets([message["inputConfig"], message["outputConfig"]]), *([artifact] if artifact else [])}))
+
+
+def plan(
+    name: str, message: Json, model: Json, directory: str, attempt: int, token: str, config: PlatformConfig
+) -> list[ContainerSpec]:
+    """The driver, then the servers.
+
+    Args:
+        name: the job's resource name.
+        model: the Model message of the version to ask.
+        directory: see `output_directory`; the same one for every attempt.
+        token: the job's own bearer token, which opens `buckets`.
+
+    Raises:
+        InvalidWish: the stack has no driver image, or see serving.plan.
+    """
+    if IMAGE not in config.images:
+        raise InvalidWish(f"this stack has no {IMAGE!r} image, so it can't run batch predictions")
+    served = _model(name, message, model)
+    servers = [
+        replace(
+            spec,
+            name=names.container_name("batch", names.resource_id(name), attempt, 1, number),
+            labels=_labels(name, attempt, f"1-{number}"),
+            restart="never",  # a server that dies fails or retries the job, which its controller decides
+        )
+        for number, spec in enumerate(serving.plan(served, token, config))
+    ]
+    task = _task(name, message, directory, served, [f"http://{server.name}:{served.port}" for server in servers])
+    return [_driver(name, task, buckets(message, model), attempt, token, config), *servers]
+
+
+def _task(name: str, message: Json, directory: str, served: serving.DeployedModel, servers: list[str]) -> Task:
+    source, tuning = message["inputConfig"], message.get("manualBatchTuningParameters") or {}
+    return Task(
+        name=name,
+        input_uris=tuple(source["gcsSource"]["uris"]),
+        instances_format=str(source["instancesFormat"]),
+        predictions_format=str(message["outputConfig"]["predictionsFormat"]),
+        output_directory=directory,
+        servers=tuple(servers),
+        health_route=served.health_path,
+        predict_route=served.predict_path,
+        batch_size=int(tuning.get("batchSize") or DEFAULT_BATCH_SIZE),
+        parameters=message.get("modelParameters"),
+    )
+
+
+def _driver(
+    name: str, task: Task, buckets: tuple[str, ...], attempt: int, token: str, config: PlatformConfig
+) -> ContainerSpec:
+    return ContainerSpec(
+        name=names.container_name("batch", names.resource_id(name), attempt, 0, 0),
+        image=config.images[IMAGE],
+        resources=DRIVER,
+        command=COMMAND,
+        env=environment.platform(config),
+        files={**environment.secret_files(config, token), TASK_FILE: json.dumps(asdict(task))},
+        mounts=environment.gcs_mounts(config, buckets),
+        labels=_labels(name, attempt, "0-0"),
+    )
+
+
+def _labels(name: str, attempt: int, replica: str) -> dict[str, str]:
+    return {
+        contract.LABEL_KIND: KIND,
+        contract.LABEL_NAME: names.container_name("batch", names.resource_id(name), attempt, *replica.split("-")),
+        contract.LABEL_RESOURCE: name,
+        contract.LABEL_ATTEMPT: str(attempt),
+        contract.LABEL_REPLICA: replica,
+    }

@@ -17,16 +17,9 @@ from workloads import contract
 
 TIMEOUT_S: Final = 30.0
 RETRY_S: Final = 1.0  # between two tries of a broken log stream
-FINAL_STATES: Final = frozenset(
-    (
-        "JOB_STATE_SUCCEEDED",
-        "JOB_STATE_FAILED",
-        "JOB_STATE_CANCELLED",
-        "JOB_STATE_EXPIRED",
-        "JOB_STATE_PARTIALLY_SUCCEEDED",
-    )
-)
+FINAL_STATES: Final = ("_SUCCEEDED", "_FAILED", "_CANCELLED", "_EXPIRED")  # of JOB_STATE_… and PIPELINE_STATE_…
 JOB_COLLECTIONS: Final = ("customJobs", "batchPredictionJobs")
+PIPELINES: Final = "trainingPipelines"  # a pipeline's logs are those of the custom job behind it
 
 
 class Client:
@@ -65,16 +58,19 @@ class Client:
 
     def jobs(self) -> list[dict[str, Any]]:
         """Custom and batch prediction jobs, newest first."""
-        found = [job for collection in JOB_COLLECTIONS for job in self.resources(collection)]
+        return self._newest_first(*JOB_COLLECTIONS)
+
+    def _newest_first(self, *collections: str) -> list[dict[str, Any]]:
+        found = [job for collection in collections for job in self.resources(collection)]
         return sorted(found, key=lambda job: str(job.get("createTime", "")), reverse=True)
 
     def find_job(self, wanted: str) -> dict[str, Any]:
-        """The newest job with this id, resource name or display name.
+        """The newest job, or training pipeline, with this id, resource name or display name.
 
         Raises:
             CairnError: there is none; the message lists the newest ones.
         """
-        jobs = self.jobs()
+        jobs = self._newest_first(*JOB_COLLECTIONS, PIPELINES)
         for job in jobs:
             if wanted in (job["name"], job["name"].rsplit("/", 1)[-1], job.get("displayName")):
                 return job
@@ -95,7 +91,7 @@ class Client:
 
     def is_final(self, resource: str) -> bool:
         """Whether the job has ended."""
-        return self._get(f"/v1/{resource}").get("state") in FINAL_STATES
+        return self._get(f"/v1/{resource}").get("state", "").endswith(FINAL_STATES)
 
     @property
     def _parent(self) -> str:

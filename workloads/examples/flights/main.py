@@ -198,7 +198,7 @@ def predict_month(
         predictions_format="jsonl",
         machine_type="n1-standard-4",
     )
-    outputs = [blob for blob in job.iter_outputs() if not Path(blob.name).name.startswith("errors")]
+    outputs = [blob for blob in job.iter_outputs() if "errors" not in Path(blob.name).name]
     lines = [json.loads(line) for blob in outputs for line in blob.download_as_text().splitlines()]
     month = flights[flights["month"] == BATCH_MONTH]
     if len(lines) != len(month):

@@ -91,7 +91,7 @@ class Client:
 
     def is_final(self, resource: str) -> bool:
         """Whether the job has ended."""
-        return self._get(f"/v1/{resource}").get("state", "").endswith(FINAL_STATES)
+        return str(self._get(f"/v1/{resource}").get("state", "")).endswith(FINAL_STATES)
 
     @property
     def _parent(self) -> str:

@@ -1,0 +1,135 @@
+"""The ASGI app: authentication, dispatch to the handlers, errors in Google's model. Built by __main__.py and by tests."""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from workloads import contract
+from workloads.api import access_log, auth, calls, extensions, served
+from workloads.api.errors import ApiError, from_store, invalid, unimplemented
+from workloads.api.handlers import Context
+from workloads.api.vertex import messages, methods
+from workloads.plans.errors import InvalidWish
+from workloads.store import StoreError
+from workloads.tokens import Principal
+
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+_log = logging.getLogger("cairn.api")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The endpoints, with what they need."""
+
+    context: Context
+    signing_key: str
+
+    def principal(self, request: Request) -> Principal:
+        """Who asks; kept for the request log.
+
+        Raises:
+            ApiError: UNAUTHENTICATED.
+        """
+        found = auth.authenticate(request.headers.get("authorization", ""), self.context.config.stack, self.signing_key)
+        request.state.principal = found.subject
+        return found
+
+    async def health(self, request: Request) -> Response:
+        """200 while the database answers."""
+        await run_in_threadpool(self.context.store.ping)
+        return PlainTextResponse("ok\n")
+
+    async def token(self, request: Request) -> Response:
+        """The RFC 8693 exchange; its form's subject token is the credential."""
+        code, answer = auth.exchange(await read_body(request), self.context.config.stack, self.signing_key)
+        return JSONResponse(answer, code, {"Cache-Control": "no-store"})
+
+    async def vertex(self, request: Request) -> Response:
+        """Any method of Vertex AI."""
+        principal = self.principal(request)
+        match = methods.match(request.method, request.scope["raw_path"].decode("latin-1"))
+        handler = served.HANDLERS.get(match.method.key)
+        if handler is None:
+            raise unimplemented(
+                f"{match.method.service}.{match.method.name} ({match.method.version}) is not served by this stack; "
+                "docs/COVERAGE.md lists the methods that are."
+            )
+        calls.check_location(self.context.config, match)
+        call = calls.build(match, request.query_params.multi_items(), await read_body(request), principal)
+        auth.authorize(call)
+        answer = await run_in_threadpool(handler, self.context, call)
+        as_ints = "enum-encoding=int" in request.query_params.get("$alt", "")
+        return JSONResponse(messages.render(match.method.response, answer, as_ints))
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body.
+
+    Raises:
+        ApiError: it is larger than any request has a reason to be.
+    """
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise invalid(f"The request's body is larger than {MAX_BODY_BYTES} bytes; put data into a bucket instead.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """Any exception in Google's error model; what nobody foresaw gets an incident id and a traceback in the log."""
+    if isinstance(error, StoreError):
+        error = from_store(error)
+    elif isinstance(error, InvalidWish):
+        error = invalid(f"{error}.")
+    elif isinstance(error, HTTPException):
+        error = ApiError("NOT_FOUND", f"{request.method} {request.url.path} is not served.")
+    if not isinstance(error, ApiError):
+        incident = secrets.token_hex(6)
+        _log.error("incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
+        error = ApiError("INTERNAL", f"The API failed; its log tells why under incident {incident}.")
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == "UNAUTHENTICATED" else None
+    return JSONResponse(json.loads(json.dumps(error.body()).encode("ascii", "replace")), error.code, headers)
+
+
+def _guarded(endpoint: Callable[[Request], object]) -> Callable[[Request], object]:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)  # type: ignore[no-any-return, misc]
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001  the last resort: no input may end in a bare 500
+            return answer_error(request, error)
+
+    return guarded
+
+
+def create_app(context: Context, signing_key: str, routes: Sequence[BaseRoute] = ()) -> access_log.AccessLog:
+    """The app; `routes` are others' (Cloud Storage), tried before Vertex'."""
+    api = Api(context, signing_key)
+    verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+    more = extensions.Extensions(context, api.principal)
+    own: list[tuple[str, list[str], Callable[[Request], object]]] = [
+        (contract.PATH_HEALTH, ["GET"], api.health),
+        (contract.PATH_TOKEN_EXCHANGE, ["POST"], api.token),
+        (f"{contract.PATH_EXTENSION}/status", ["GET"], more.status),
+        (f"{contract.PATH_EXTENSION}/usage", ["GET"], more.usage),
+        (f"{contract.PATH_EXTENSION}/logs/{{name:path}}", ["GET"], more.logs),
+        ("/{path:path}", verbs, api.vertex),
+    ]
+    all_routes = [Route(path, _guarded(endpoint), methods=verbs) for path, verbs, endpoint in own]
+    handlers = {Exception: answer_error, HTTPException: answer_error}
+    return access_log.AccessLog(
+        Starlette(routes=[*all_routes[:-1], *routes, all_routes[-1]], exception_handlers=handlers)
+    )

@@ -1,0 +1,130 @@
+"""Our own paths under /cairn/v1: status, usage and logs, for `cairn` and for people with curl."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from workloads.api import auth, health
+from workloads.api.errors import invalid
+from workloads.api.handlers import Context, Json
+from workloads.api.vertex.messages import timestamp
+from workloads.plans.machines import Demand
+from workloads.store import LogLine, Resource
+from workloads.tokens import Principal
+
+JOBS: Final = ("customJobs", "batchPredictionJobs")
+FINAL: Final = frozenset(
+    f"{kind}_STATE_{state}"
+    for kind in ("JOB", "PIPELINE")
+    for state in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
+)
+FOLLOW_S: Final = 0.3
+LINES: Final = 1000
+USAGE: Final = {"cpu_seconds": 0.0, "memory_gib_seconds": 0.0, "gpu_seconds": 0.0, "price": 0.0}
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """The endpoints; `principal` authenticates a request."""
+
+    context: Context
+    principal: Callable[[Request], Principal]
+
+    async def status(self, request: Request) -> Response:
+        """Services, capacity in use, and the queue."""
+        auth.require_admin(self.principal(request), "read the stack's status")
+        services = await health.services(self.context)
+        capacity, queue = await run_in_threadpool(lambda: (self._capacity(), self._queue()))
+        return JSONResponse({"services": services, "capacity": capacity, "queue": queue})
+
+    def _capacity(self) -> Json:
+        config = self.context.config
+        rows = [row for kind in (*JOBS, "endpoints") for row in self.context.store.list(kind)]
+        used = sum((_reserved(row) for row in rows if row.state not in FINAL), Demand())
+        gpus = {
+            kind: {"used": used.gpus.get(kind, 0), "total": each.count} for kind, each in config.accelerators.items()
+        }
+        memory = {"used": used.memory_mib, "total": config.capacity.memory_mib}
+        return {"cpu": {"used": used.cpu, "total": config.capacity.cpu}, "memory_mib": memory, **gpus}
+
+    def _queue(self) -> list[Json]:
+        """Waiting jobs, oldest first, with the reason that the controllers noted."""
+        waiting = [row for kind in JOBS for row in self.context.store.list(kind, states=["JOB_STATE_QUEUED"])]
+        waiting.sort(key=lambda row: row.create_time)
+        return [
+            {
+                "position": position,
+                "name": row.name,
+                "display_name": row.message.get("displayName", ""),
+                "reason": row.status.get("reason", "not yet looked at by the controllers"),
+                "since": timestamp(row.create_time),
+            }
+            for position, row in enumerate(waiting, 1)
+        ]
+
+    async def usage(self, request: Request) -> Response:
+        """What each job has used so far, newest first."""
+        auth.require_admin(self.principal(request), "read the stack's usage")
+        rows = await run_in_threadpool(lambda: [row for kind in JOBS for row in self.context.store.list(kind)])
+        rows.sort(key=lambda row: row.create_time, reverse=True)
+        return JSONResponse({"jobs": [self._used(row) for row in rows]})
+
+    def _used(self, row: Resource) -> Json:
+        used = {**USAGE, "currency": self.context.config.currency, **row.status.get("usage", {})}
+        return {"name": row.name, "display_name": row.message.get("displayName", ""), "state": row.state, **used}
+
+    async def logs(self, request: Request) -> Response:
+        """A resource's log lines, as text or (alt=json) JSON lines; follow=1 streams until the job has ended."""
+        principal, name = self.principal(request), request.path_params["name"]
+        if principal.subject != name:
+            auth.require_admin(principal, f"read the logs of {name}")
+        query = request.query_params
+        try:
+            since = int(query.get("since", "0"))
+        except ValueError:
+            raise invalid(f"since is {query['since']!r}; give the seq of the last line that you have.") from None
+        follow = query.get("follow", "0").lower() in ("1", "true")
+        source = await run_in_threadpool(self._source, name)
+        form, kind = (_json_line, "application/x-ndjson") if query.get("alt") == "json" else (_text_line, "text/plain")
+        return StreamingResponse(self._stream(source, since, follow, form), media_type=f"{kind}; charset=utf-8")
+
+    def _source(self, name: str) -> str:
+        """Whose lines to read: a training pipeline's are its custom job's."""
+        row = self.context.store.get(name)
+        return str((row.message.get("trainingTaskMetadata") or {}).get("backingCustomJob") or row.name)
+
+    async def _stream(self, name: str, since: int, follow: bool, form: Callable[[LogLine], str]) -> AsyncIterator[str]:
+        while True:
+            ended = not follow or await run_in_threadpool(self._ended, name)  # before reading: no line is missed
+            while lines := await run_in_threadpool(self.context.store.read_logs, name, since, LINES):
+                since = lines[-1].seq
+                yield "".join(map(form, lines))
+            if ended:
+                return
+            await asyncio.sleep(FOLLOW_S)
+
+    def _ended(self, name: str) -> bool:
+        rows: Sequence[Resource] = [self.context.store.get(name)]
+        return rows[0].state in FINAL
+
+
+def _reserved(row: Resource) -> Demand:
+    """What the row's containers hold now, as the controllers noted it."""
+    noted: dict[str, Any] | None = row.status.get("reserved")
+    return Demand.from_json(noted) if noted else Demand()
+
+
+def _text_line(line: LogLine) -> str:
+    return f"{line.text}\n"
+
+
+def _json_line(line: LogLine) -> str:
+    return (
+        json.dumps({"seq": line.seq, "time": timestamp(line.time), "replica": line.replica, "text": line.text}) + "\n"
+    )

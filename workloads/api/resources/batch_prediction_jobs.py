@@ -1,0 +1,81 @@
+"""batchPredictionJobs: checked whole before anything is accepted. The controllers run them."""
+
+from typing import Final
+
+from workloads.api import checks, crud
+from workloads.api.errors import invalid, unimplemented
+from workloads.api.handlers import Context, Handlers, Json
+from workloads.api.resources import custom_jobs
+from workloads.plans import machines, serving
+
+INPUT_FORMATS: Final = ("jsonl", "csv")
+OUTPUT_FORMATS: Final = ("jsonl",)
+REFUSED: Final = {
+    "unmanagedContainerModel": "upload the model to the registry and name it in model",
+    "generateExplanation": "explanations are not served",
+    "explanationSpec": "explanations are not served",
+    "modelMonitoringConfig": "model monitoring is not served",
+    "encryptionSpec": "customer-managed encryption keys are not available",
+}
+
+
+def _check_input(config: Json) -> None:
+    if config.get("instancesFormat") not in INPUT_FORMATS:
+        given = config.get("instancesFormat")
+        raise unimplemented(
+            f"inputConfig.instancesFormat {given!r} is not supported; use {' or '.join(INPUT_FORMATS)}."
+        )
+    source = checks.one_of(config, ("gcsSource", "bigquerySource", "vertexMultimodalDatasetSource"), "inputConfig")
+    if source != "gcsSource":
+        raise unimplemented(f"inputConfig.{source} is not supported; give files in inputConfig.gcsSource.")
+    uris = config["gcsSource"].get("uris", [])
+    if not uris:
+        raise invalid("inputConfig.gcsSource.uris is empty; name at least one file.")
+    for uri in uris:
+        checks.gcs_uri(uri, "inputConfig.gcsSource.uris")
+
+
+def _check_output(config: Json) -> None:
+    if config.get("predictionsFormat") not in OUTPUT_FORMATS:
+        given = config.get("predictionsFormat")
+        raise unimplemented(
+            f"outputConfig.predictionsFormat {given!r} is not supported; use {' or '.join(OUTPUT_FORMATS)}."
+        )
+    source = checks.one_of(config, ("gcsDestination", "bigqueryDestination"), "outputConfig")
+    if source != "gcsDestination":
+        raise unimplemented(f"outputConfig.{source} is not supported; give outputConfig.gcsDestination.")
+    checks.gcs_uri(config["gcsDestination"].get("outputUriPrefix", ""), "outputConfig.gcsDestination.outputUriPrefix")
+
+
+def _check_model(context: Context, message: Json) -> None:
+    """The model exists, and its server can run here."""
+    if not message.get("model"):
+        raise invalid("Required field model is not set; name one of the registry (projects/…/models/…).")
+    resources = message.get("dedicatedResources", {})
+    for field in ("startingReplicaCount", "maxReplicaCount"):
+        if not 0 <= int(resources.get(field, 0)) <= custom_jobs.MAX_REPLICAS:
+            raise invalid(f"dedicatedResources.{field} is {resources[field]}; give a number that fits the stack.")
+    machine = {"machineSpec": resources.get("machineSpec", {}), "minReplicaCount": 1}
+    deployed = {"dedicatedResources": machine}
+    plan = serving.from_messages(f"{context.config.parent}/endpoints/0", "0", deployed, context.model(message["model"]))
+    serving.plan(plan, "", context.config)
+    machines.require_possible(machines.demand(serving.limits(plan, context.config)), context.config)
+
+
+def _prepare(context: Context, message: Json) -> Json:
+    checks.display_name(message)
+    checks.labels(message)
+    checks.refuse(message, REFUSED, "batchPredictionJob")
+    _check_input(message["inputConfig"])
+    _check_output(message["outputConfig"])
+    _check_model(context, message)
+    return {**message, "state": "JOB_STATE_QUEUED"}
+
+
+BATCH_PREDICTION_JOB: Final = crud.Kind(
+    "JobService", "BatchPredictionJob", "batchPredictionJobs", _prepare, check_delete=custom_jobs.check_not_running
+)
+HANDLERS: Handlers = {
+    **crud.handlers(BATCH_PREDICTION_JOB),
+    "JobService.CancelBatchPredictionJob": custom_jobs.cancel,
+}

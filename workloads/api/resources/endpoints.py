@@ -1,0 +1,168 @@
+"""endpoints: create, read, update, delete here; deploy, undeploy and mutate are checked here and left to a controller."""
+
+import copy
+from typing import Final
+
+from workloads.api import checks, crud, operations
+from workloads.api.errors import invalid, not_found, precondition
+from workloads.api.handlers import Call, Context, Handlers, Json
+from workloads.plans import machines, serving
+from workloads.store import Resource
+
+MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
+NEW: Final = "0"  # in a trafficSplit of deployModel: the model that is being deployed
+REFUSED: Final = {
+    "network": "endpoints are reached through the stack's own gateway",
+    "enablePrivateServiceConnect": "endpoints are reached through the stack's own gateway",
+    "privateServiceConnectConfig": "endpoints are reached through the stack's own gateway",
+    "dedicatedEndpointEnabled": "every endpoint is reached under the stack's own address",
+    "predictRequestResponseLoggingConfig": "requests are not logged",
+    "encryptionSpec": "customer-managed encryption keys are not available",
+}
+REFUSED_DEPLOYED: Final = {
+    "sharedResources": "deployment resource pools are not served; use dedicatedResources",
+    "explanationSpec": "explanations are not served",
+    "gdcConnectedModel": "Google Distributed Cloud is not here",
+    "speculativeDecodingSpec": "generative models are not served",
+}
+ENDPOINT: Final = crud.Kind(
+    "EndpointService", "Endpoint", "endpoints",
+    prepare=lambda context, message: _prepare(message),
+    mutable=("displayName", "description", "labels", "trafficSplit"),
+    check_update=lambda context, row, message: _check_update(message),
+    check_delete=lambda context, row: _check_delete(context, row),
+    create_is_operation=True,
+)  # fmt: skip
+
+
+def _prepare(message: Json) -> Json:
+    checks.display_name(message)
+    checks.labels(message)
+    checks.refuse(message, REFUSED, "endpoint")
+    if message.get("trafficSplit"):
+        raise invalid("endpoint.trafficSplit must be empty at first: give it when a model is deployed.")
+    return message
+
+
+def _check_update(message: Json) -> None:
+    checks.display_name(message)
+    checks.labels(message)
+    ids = {deployed["id"] for deployed in message.get("deployedModels", [])}
+    check_split(message.get("trafficSplit", {}), ids)
+
+
+def _check_delete(context: Context, row: Resource) -> None:
+    deployed = [each["id"] for each in row.message.get("deployedModels", [])]
+    if deployed:
+        raise precondition(
+            f"{row.name} has deployed models ({', '.join(deployed)}); undeploy them, or delete(force=True)."
+        )
+    if running := operations.open_on(context, row.name):
+        raise precondition(f"{row.name} is being changed by {running[0].name}; wait for it, then delete the endpoint.")
+
+
+def check_split(split: Json, ids: set[str]) -> None:
+    """Vertex' rule: empty, or percentages of deployed models that sum to 100.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT.
+    """
+    unknown = sorted(set(split) - ids)
+    if unknown:
+        known = ", ".join(sorted(ids)) or "none"
+        raise invalid(f"trafficSplit names {unknown[0]!r}, which is not deployed on the endpoint; these are: {known}.")
+    if any(not 0 <= share <= 100 for share in split.values()) or (split and sum(split.values()) != 100):
+        raise invalid(f"trafficSplit sums to {sum(split.values())}; percentages from 0 to 100 must sum to 100.")
+
+
+def _ids(row: Resource) -> set[str]:
+    return {str(each["id"]) for each in row.message.get("deployedModels", [])}
+
+
+def _endpoint(context: Context, call: Call) -> Resource:
+    return crud.get(ENDPOINT, context, call.request["endpoint"])
+
+
+def _check_resources(context: Context, endpoint: str, deployed: Json) -> None:
+    """Refuse what could never be served here."""
+    checks.refuse(deployed, REFUSED_DEPLOYED, "deployedModel")
+    dedicated = deployed.get("dedicatedResources", {})
+    if "dedicatedResources" in deployed:
+        low, high = int(dedicated.get("minReplicaCount", 0)), int(dedicated.get("maxReplicaCount", 0))
+        if not 1 <= low <= MAX_REPLICAS:
+            raise invalid(
+                f"dedicatedResources.minReplicaCount is {low}; give at least 1, and no more than fit the stack."
+            )
+        if high and high < low:
+            raise invalid(f"dedicatedResources.maxReplicaCount is {high}, less than minReplicaCount ({low}).")
+    plan = serving.from_messages(endpoint, deployed["id"], deployed, context.model(deployed["model"]))
+    if plan.replicas > MAX_REPLICAS:
+        raise invalid(f"automaticResources.minReplicaCount is {plan.replicas}; that is more than any stack has.")
+    serving.plan(plan, "", context.config)
+    machines.require_possible(machines.demand(serving.limits(plan, context.config)), context.config)
+
+
+def deploy_model(context: Context, call: Call) -> Json:
+    """Check that the model can run and be routed here, give it an id, and leave the work to a controller."""
+    row, request = _endpoint(context, call), copy.deepcopy(call.request)
+    deployed = request["deployedModel"]
+    if not deployed.get("model"):
+        raise invalid("Required field deployedModel.model is not set.")
+    deployed.setdefault("id", context.store.new_id())
+    if not deployed["id"].isdigit() or len(deployed["id"]) > 20 or deployed["id"] == NEW:
+        raise invalid(f"deployedModel.id is {deployed['id'][:40]!r}; give 1 to 20 digits, or leave it out.")
+    if deployed["id"] in _ids(row):
+        raise invalid(f"deployedModel.id {deployed['id']} is in use on {row.name}; leave it out to get a new one.")
+    _check_resources(context, row.name, deployed)
+    check_split(request.get("trafficSplit", {}), {*_ids(row), NEW})
+    return operations.start(context, call, "DeployModelOperationMetadata", "deployModel", row.name, request)
+
+
+def _require_deployed(row: Resource, model_id: str) -> None:
+    if model_id not in _ids(row):
+        known = ", ".join(sorted(_ids(row))) or "none"
+        raise not_found(f"{row.name} has no deployed model {model_id!r}; deployed are: {known}.")
+
+
+def undeploy_model(context: Context, call: Call) -> Json:
+    """Check that traffic goes on without the model, and leave the work to a controller."""
+    row, model_id = _endpoint(context, call), call.request["deployedModelId"]
+    _require_deployed(row, model_id)
+    split, others = call.request.get("trafficSplit", {}), _ids(row) - {model_id}
+    check_split(split, others)
+    share = row.message.get("trafficSplit", {}).get(model_id, 0)
+    if share and others and not split:
+        raise precondition(
+            f"Deployed model {model_id} serves {share}% of the traffic of {row.name}; give a trafficSplit over the others "
+            f"({', '.join(sorted(others))}) that sums to 100."
+        )
+    return operations.start(context, call, "UndeployModelOperationMetadata", "undeployModel", row.name, call.request)
+
+
+def mutate_deployed_model(context: Context, call: Call) -> Json:
+    """Check the new replica counts, and leave the work to a controller."""
+    row, wanted = _endpoint(context, call), call.request["deployedModel"]
+    model_id = str(wanted.get("id", ""))
+    _require_deployed(row, model_id)
+    mask = call.request.get("updateMask", "")
+    paths = {path for path in mask.split(",") if path} or {"dedicatedResources"}
+    if any(not path.startswith(("dedicatedResources", "automaticResources")) for path in paths):
+        raise invalid(
+            f"updateMask is {mask!r}; of a deployed model the replica counts in dedicatedResources can change."
+        )
+    current = next(each for each in row.message["deployedModels"] if each["id"] == model_id)
+    merged = {
+        **current,
+        "dedicatedResources": {**current.get("dedicatedResources", {}), **wanted.get("dedicatedResources", {})},
+    }
+    _check_resources(context, row.name, merged)
+    metadata = "MutateDeployedModelOperationMetadata"
+    return operations.start(context, call, metadata, "mutateDeployedModel", row.name, call.request)
+
+
+HANDLERS: Handlers = {
+    **crud.handlers(ENDPOINT),
+    "EndpointService.DeployModel": deploy_model,
+    "EndpointService.UndeployModel": undeploy_model,
+    "EndpointService.MutateDeployedModel": mutate_deployed_model,
+}

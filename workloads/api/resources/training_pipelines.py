@@ -1,0 +1,80 @@
+"""trainingPipelines: custom tasks only. The controllers make the custom job and then upload the model."""
+
+from typing import Final
+
+from workloads.api import checks, crud
+from workloads.api.errors import invalid, unimplemented
+from workloads.api.handlers import Call, Context, Handlers, Json
+from workloads.api.resources import custom_jobs
+from workloads.api.vertex import messages
+from workloads.plans import images
+from workloads.store import Resource
+
+CUSTOM_TASK: Final = "gs://google-cloud-aiplatform/schema/trainingjob/definition/custom_task_1.0.0.yaml"
+JOB_SPEC: Final = f"{messages.PACKAGE}v1beta1.CustomJobSpec"
+WHERE: Final = "trainingTaskInputs"
+RUNNING: Final = frozenset({"PIPELINE_STATE_PENDING", "PIPELINE_STATE_RUNNING", "PIPELINE_STATE_CANCELLING"})
+CANCELLABLE: Final = frozenset({"PIPELINE_STATE_QUEUED", "PIPELINE_STATE_PENDING", "PIPELINE_STATE_RUNNING"})
+REFUSED: Final = {
+    "inputDataConfig": "managed datasets are not served; read the data from /gcs/<bucket> in the training code",
+    "encryptionSpec": "customer-managed encryption keys are not available",
+}
+
+
+def job_spec(inputs: object) -> Json:
+    """The CustomJobSpec in a custom task's inputs, which the SDK writes in snake case inside a Struct.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT, naming the field.
+    """
+    about = messages.descriptor(JOB_SPEC)
+    return messages.canonical(JOB_SPEC, messages.strip(about, inputs, WHERE))
+
+
+def _prepare(context: Context, message: Json) -> Json:
+    checks.display_name(message)
+    checks.labels(message)
+    checks.refuse(message, REFUSED, "trainingPipeline")
+    if message["trainingTaskDefinition"] != CUSTOM_TASK:
+        raise unimplemented(
+            f"trainingTaskDefinition {message['trainingTaskDefinition']!r} is not available on this stack, which has custom "
+            f"training only: {CUSTOM_TASK} (CustomTrainingJob, CustomContainerTrainingJob, CustomPythonPackageTrainingJob)."
+        )
+    spec = job_spec(message["trainingTaskInputs"])
+    custom_jobs.check_spec(context, spec, WHERE)
+    _check_model(context, message.get("modelToUpload", {}), spec)
+    return {**message, "state": "PIPELINE_STATE_QUEUED"}
+
+
+def _check_model(context: Context, model: Json, spec: Json) -> None:
+    if not model:
+        return
+    checks.display_name(model)
+    checks.labels(model)
+    if not spec.get("baseOutputDirectory", {}).get("outputUriPrefix"):
+        raise invalid(
+            "modelToUpload needs trainingTaskInputs.baseOutputDirectory: the model is taken from its model/ folder."
+        )
+    images.resolve(model.get("containerSpec", {}).get("imageUri", ""), context.config.images)
+
+
+def _check_delete(_: Context, row: Resource) -> None:
+    if row.state in RUNNING:
+        raise crud.still_running(row)
+
+
+def cancel(context: Context, call: Call) -> Json:
+    """Ask the controllers to stop the pipeline's job; a pipeline that has ended stays as it is."""
+
+    def change(message: Json, _: Json) -> None:
+        if message.get("state") in CANCELLABLE:
+            message["state"] = "PIPELINE_STATE_CANCELLING"
+
+    context.store.update(call.request["name"], change)
+    return {}
+
+
+TRAINING_PIPELINE: Final = crud.Kind(
+    "PipelineService", "TrainingPipeline", "trainingPipelines", _prepare, check_delete=_check_delete
+)
+HANDLERS: Handlers = {**crud.handlers(TRAINING_PIPELINE), "PipelineService.CancelTrainingPipeline": cancel}

@@ -25,26 +25,32 @@ class Machine:
 
     @property
     def tools(self) -> Path:
+        """What is downloaded or built."""
         return self.home / "tools"
 
     @property
     def logs(self) -> Path:
+        """What long commands print, a file for each step."""
         return self.home / "logs"
 
     @property
     def venv(self) -> Path:
+        """The Python environment."""
         return self.root / ".venv"
 
     @property
     def python(self) -> Path:
+        """Its interpreter: the one of programs, plugins and tests."""
         return self.venv / "bin" / "python"
 
     @property
     def pulumi_bin(self) -> Path:
+        """Where Pulumi and its language host are, side by side."""
         return self.tools / "pulumi" / "bin"
 
     @property
     def pulumi(self) -> Path:
+        """The Pulumi CLI."""
         return self.pulumi_bin / "pulumi"
 
     @property
@@ -54,10 +60,12 @@ class Machine:
 
     @property
     def state(self) -> Path:
+        """The states of the stacks, unless the user has another backend."""
         return self.home / "state"
 
     @property
     def passphrase(self) -> Path:
+        """What opens the secrets in those states."""
         return self.home / "passphrase"
 
     @property

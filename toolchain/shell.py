@@ -59,6 +59,7 @@ class RealShell:
     environ: Mapping[str, str]
 
     def ask(self, command: Sequence[str], timeout: float = 10, env: Mapping[str, str] | None = None) -> Answer:
+        """See Shell."""
         merged = {**self.environ, **(env or {})}
         try:
             done = subprocess.run(
@@ -83,6 +84,7 @@ class RealShell:
         cwd: Path | None = None,
         timeout: float | None = None,
     ) -> None:
+        """See Shell."""
         self.logs.mkdir(parents=True, exist_ok=True)
         path = self.logs / f"{log}.log"
         merged = {**self.environ, **(env or {})}

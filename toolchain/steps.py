@@ -63,7 +63,7 @@ def _after(step: Step, before: Sequence[Future[None]], report: Report) -> None:
 
 def _seconds(start: float) -> str:
     passed = time.monotonic() - start
-    return f"{passed:.1f} s" if passed < 10 else f"{passed:.0f} s"
+    return f"{passed:.1f} s"
 
 
 def status(steps: Sequence[Step], report: Report) -> None:

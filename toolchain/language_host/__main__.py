@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> None:
     """Serve until the engine interrupts or terminates this process, or is gone itself."""
     executor, engine = Path(arguments[1]), arguments[-1]
     children = Children()
-    # The engine closes a host by interrupting its whole process group, and waits five seconds for it to go. Programs and
-    # plugins inherit the blocked signal, so that none of them answers with a traceback while the host ends them.
+    # The engine closes a host by interrupting its whole process group, and waits five seconds for it to go. Programs
+    # and plugins inherit the blocked signal, so that none of them answers with a traceback while the host ends them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, lambda _number, _frame: _leave(children))
     server = grpc.server(ThreadPoolExecutor(THREADS), options=UNLIMITED)

@@ -64,7 +64,8 @@ def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
     chunks: queue.Queue[tuple[str, bytes]] = queue.Queue()
     streams = {"stdout": child.stdout, "stderr": child.stderr}
     for name, stream in streams.items():
-        assert stream is not None, "output_of needs a child started with piped=True"
+        if stream is None:
+            raise ValueError("output_of needs a child started with piped=True")
         threading.Thread(target=_pump, args=(name, stream, chunks), daemon=True).start()
     open_streams = len(streams)
     while open_streams:

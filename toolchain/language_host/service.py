@@ -4,6 +4,8 @@ Called by the Pulumi engine. Generating code, packing and linking SDKs are the o
 "unimplemented", which the CLI reports.
 """
 
+# ruff: noqa: N802 (the methods' names are the protocol's)
+
 import functools
 import os
 import platform

@@ -47,10 +47,8 @@ def step(machine: Machine, shell: Shell) -> Step:
         return tag if shown.code == 0 and len(set(ids)) == 1 else None
 
     def do() -> str:
-        if shell.ask(["docker", "image", "inspect", tag]).code == 0:
-            origin = "was there"
-        else:
-            origin = _make(machine, shell, tag)
+        there = shell.ask(["docker", "image", "inspect", tag]).code == 0
+        origin = "was there" if there else _make(machine, shell, tag)
         shell.run(LOG, ["docker", "tag", tag, LATEST], "see `docker images`")
         return f"{tag} ({origin})"
 
@@ -99,8 +97,7 @@ def pulled(machine: Machine) -> bool:
         )
         giving_up = threading.Timer(PULL_ANSWERS_SECONDS, pull.kill)
         giving_up.start()
-        assert pull.stdout is not None
-        for line in pull.stdout:
+        for line in pull.stdout or ():
             giving_up.cancel()
             log.write(line)
         giving_up.cancel()

@@ -1,7 +1,7 @@
 """Pulumi's resource plugins, at the versions that the SDKs in the virtual environment ask for.
 
-The official ones where their site is reached; else those of toolchain/plugins, which speak the official schema. Where they
-are ours, a change of their sources installs them anew.
+The official ones where their site is reached; else those of toolchain/plugins, which speak the official schema. Where
+they are ours, a change of their sources installs them anew.
 """
 
 import json

@@ -41,7 +41,7 @@ def step(machine: Machine, shell: Shell) -> Step:
         return f"{machine.pulumi}" if complete and files.stamped(stamp, wanted) else None
 
     def do() -> str:
-        with files.scratch(machine.pulumi_bin.parent) as part:
+        with files.scratch(machine.pulumi_bin) as part:
             made = _fill(machine, shell, part)
             shutil.rmtree(machine.pulumi_bin, ignore_errors=True)
             part.rename(machine.pulumi_bin)

@@ -1,6 +1,6 @@
 """The virtual environment `.venv`: locked requirements, then this project itself, editable.
 
-Everything is checked by hash. uv installs, since it is ten times as fast as pip; where uv cannot run, pip does the same.
+Everything is checked by hash. uv installs, since it is ten times as fast as pip; where uv cannot run, pip does it.
 """
 
 import shutil

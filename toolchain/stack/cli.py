@@ -18,7 +18,7 @@ from toolchain.setup import files
 from toolchain.shell import Shell, ToolchainError
 
 SALT = "encryptionsalt:"
-SECRET_VALUE = "secure:"  # noqa: S105 (the key in a stack file under which Pulumi keeps an encrypted value)
+SECRET_VALUE = "secure:"  # the key under which a stack file has an encrypted value
 
 
 @dataclass(frozen=True)

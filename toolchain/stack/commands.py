@@ -88,8 +88,7 @@ def _run(cli: Cli, report: Report, *arguments: str) -> int:
     progress = Progress(report, time.monotonic)
     with clean_file(cli.file):
         process = stream(cli, *arguments)
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             progress.line(line)
         code = process.wait()
     if code:

@@ -1,6 +1,6 @@
 """Turns the engine's events into one line for each resource that changed, and whole errors.
 
-Called by stack/commands.py with each line that `pulumi up|destroy --json` prints. Pure, apart from the clock it is given.
+Called by stack/commands.py with each line that `pulumi up|destroy --json` prints. Pure, apart from its clock.
 """
 
 import json

@@ -1,0 +1,32 @@
+"""What carries a stack's label, before and after it goes."""
+
+from tests.toolchain.fakes import FakeShell
+from toolchain.shell import Answer
+from toolchain.stack import leftovers
+from workloads import contract
+
+
+def test_labels_are_those_of_the_contract() -> None:
+    """The toolchain cannot import the contract before the set-up; this holds the names together."""
+    assert leftovers.LABEL_STACK == contract.LABEL_STACK
+    assert leftovers.LABEL_MANAGED_BY == contract.LABEL_MANAGED_BY
+    assert leftovers.CONTROLLERS == contract.MANAGED_BY_CONTROLLERS
+
+
+def test_controllers_stop_before_their_containers_go() -> None:
+    """Otherwise they would start a replica anew; containers go before the volumes and networks they hold."""
+    shell = FakeShell(
+        {
+            "container inspect": Answer(0, "{}"),
+            "docker ps --all": Answer(0, "job-1\njob-2"),
+            "docker volume ls": Answer(0, "scratch"),
+            "docker network ls": Answer(0, ""),
+        }
+    )
+    made = leftovers.remove_made_by_controllers(shell, "local", "cairn-local-controllers")
+    assert [thing.name for thing in made] == ["job-1", "job-2", "scratch"]
+    assert shell.ran == [
+        "docker stop --time 10 cairn-local-controllers",
+        "docker container rm --force --volumes job-1 job-2",
+        "docker volume rm scratch",
+    ]

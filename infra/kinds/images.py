@@ -22,5 +22,10 @@ PLATFORM: Final = _image(
 )
 
 # From Vertex's prebuilt families, and our own of the batch job, to images: what PlatformConfig.images maps.
-SERVING: Final[Mapping[str, ImageSpec]] = {"prediction/sklearn-cpu": _image("prediction")}
-JOBS: Final[Mapping[str, ImageSpec]] = {"training/sklearn-cpu": _image("training"), "batch": _image("batch")}
+SERVING: Final[Mapping[str, ImageSpec]] = {
+    "prediction/sklearn-cpu": _image("prediction", "workloads/gcs"),
+}
+JOBS: Final[Mapping[str, ImageSpec]] = {
+    "training/sklearn-cpu": _image("training", "workloads/gcs", "cairn/hook"),
+    "batch": _image("batch", "workloads/gcs"),
+}

@@ -9,7 +9,7 @@ from .settings import HookError, Settings
 class StackCredentials(credentials.Credentials):
     """Bearer token of the stack that the environment names; a refresh reads it anew.
 
-    google-auth refreshes when the server answers 401, which is when a token file may have been renewed.
+    Programs refresh to get at the token; google-auth does when the server answers 401, and then shows that answer.
     """
 
     def __init__(self) -> None:
@@ -17,21 +17,12 @@ class StackCredentials(credentials.Credentials):
         self.token = Settings.from_environment().token
 
     def refresh(self, request: Request) -> None:
-        """Read the token again.
+        """Read the token again: its file may have been renewed.
 
         Raises:
-            RefreshError: the environment has no other token than the one that the stack has just refused.
+            RefreshError: there is no token any more.
         """
-        refused = self.token
         try:
             self.token = Settings.from_environment().token
         except HookError as error:
-            raise _refused(str(error)) from error
-        if self.token == refused:
-            raise _refused(
-                "the stack refused CAIRN_TOKEN: it is of another stack or has expired; take a fresh one from `cairn env`"
-            )
-
-
-def _refused(text: str) -> exceptions.RefreshError:
-    return exceptions.RefreshError(text)  # type: ignore[no-untyped-call]
+            raise exceptions.RefreshError(str(error)) from error  # type: ignore[no-untyped-call]

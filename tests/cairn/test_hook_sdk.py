@@ -34,6 +34,8 @@ except RuntimeError as error:
     refused = str(error)
 import requests
 from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import Request
+credentials.refresh(Request())
 AuthorizedSession(credentials).post("https://us-central1-aiplatform.googleapis.com/v1/endpoints/9:rawPredict", json={})
 import mlflow, os
 print(json.dumps({

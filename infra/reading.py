@@ -75,11 +75,11 @@ class Section:
 
     def number(self, name: str, default: float = MISSING) -> float:
         """A number above 0."""
-        return self.value(name, "a number above 0", lambda raw: _number(raw) or None, default)
+        return self.value(name, "a number above 0", _positive, default)
 
-    def price(self, name: str) -> float:
+    def price(self, name: str, default: float = MISSING) -> float:
         """A number, 0 or more."""
-        return self.value(name, "a price, 0 or more", _number, MISSING)
+        return self.value(name, "a price, 0 or more", _number, default)
 
     def whole(self, name: str, default: int = MISSING, low: int = 0, high: int = 2**31) -> int:
         """A whole number from low to high."""
@@ -149,6 +149,10 @@ def _number(raw: object) -> float | None:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
         return None
     return float(raw) if raw >= 0 else None
+
+
+def _positive(raw: object) -> float | None:
+    return _number(raw) or None
 
 
 def _whole(raw: object, low: int, high: int) -> int | None:

@@ -247,6 +247,11 @@ def _check_endpoint(path: str, endpoint: DeclaredEndpoint, settings: Settings, p
                 f'{path}.models[{index}].machineType is "{model.machine_type}"; '
                 f"allowed: {listed(settings.machine_types)}" + nearest(model.machine_type, settings.machine_types)
             )
+        bucket = model.artifact_uri.removeprefix("gs://").split("/")[0]
+        if bucket not in (settings.staging_bucket, *settings.buckets):
+            problems.append(
+                f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
+            )
     total = sum(model.traffic for model in endpoint.models)
     if endpoint.models and total != ALL_TRAFFIC:
         problems.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")

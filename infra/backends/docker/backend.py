@@ -97,7 +97,13 @@ class DockerBackend:
         self._require_gpus(spec.name, spec.resources.gpus)
         needed: list[pulumi.Resource] = [*self._join((spec.network,)), *planned.file_volumes(self.stack, spec, opts)]
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
-        return planned.create(self.stack, spec, image, files, opts)
+        return planned.create(self.stack, spec, image, files, self._mountpoints(), opts)
+
+    def _mountpoints(self) -> dict[str, pulumi.Output[str]]:
+        """Where the stack's volumes are on the engine's disk; empty when the engine needn't be told."""
+        if self.engine and self.engine.subpaths:
+            return {}
+        return {self.volume_name(name): volume.mountpoint for name, volume in self._volumes.items()}
 
     def _join(self, names: Iterable[str]) -> list[docker.Network]:
         """The networks, made when a container first needs them; only the workloads' one can be without a way out."""

@@ -27,7 +27,7 @@ def hardened(resources: Resources) -> dict[str, Any]:
         "memory": resources.memory_mib,
         "memory_swap": resources.memory_mib,  # equal: no swap
         "ulimits": [docker.ContainerUlimitArgs(name="nproc", soft=PROCESS_LIMIT, hard=PROCESS_LIMIT)],
-        "gpus": "all" if resources.gpus else None,
+        "device_requests": _gpus(resources.gpus),
         "log_driver": "json-file",
         "log_opts": LOG_OPTIONS,
         "must_run": True,
@@ -35,9 +35,13 @@ def hardened(resources: Resources) -> dict[str, Any]:
     }
 
 
-def tmpfs(sizes: Mapping[str, int]) -> dict[str, str]:
-    """Scratch folders in memory, MiB each."""
-    return {path: f"rw,nosuid,nodev,size={size}m,mode=1777" for path, size in sizes.items()}
+def _gpus(count: int) -> list[docker.ContainerDeviceRequestArgs] | None:
+    return [docker.ContainerDeviceRequestArgs(driver="nvidia", count=count, capabilities=["gpu"])] if count else None
+
+
+def tmpfs(sizes: Mapping[str, int], execute: str = "noexec") -> dict[str, str]:
+    """Scratch folders in memory, MiB each; only users' own images may run programs from there."""
+    return {path: f"rw,{execute},nosuid,nodev,mode=1777,size={size}m" for path, size in sizes.items()}
 
 
 def container_labels(labels: Mapping[str, str]) -> list[docker.ContainerLabelArgs]:

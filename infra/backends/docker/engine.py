@@ -19,6 +19,7 @@ from workloads import contract
 
 DEFAULT_SOCKET: Final = "/var/run/docker.sock"
 TIMEOUT_S: Final = 5.0
+SUBPATHS_SINCE: Final = (1, 45)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Engine:
         socket: the socket's path as the engine's own machine sees it.
         socket_group: numeric group that may open the socket inside a container.
         gpus: it can hand GPUs to containers.
+        subpaths: it can mount a folder of a volume (API 1.45, Docker 26).
         own_ports: ports on the host that containers of the asked stack publish.
     """
 
@@ -37,6 +39,7 @@ class Engine:
     socket: str
     socket_group: str
     gpus: bool
+    subpaths: bool
     own_ports: frozenset[int]
 
 
@@ -46,11 +49,15 @@ def inspect(stack: str) -> Engine | None:
     if path is None:
         return None
     try:
-        info: Mapping[str, Any] = _get(path, "/info")
-        filters = quote(json.dumps({"label": [f"{contract.LABEL_STACK}={stack}"]}))
-        containers: list[dict[str, Any]] = _get(path, f"/containers/json?filters={filters}")
+        return _ask(path, stack)
     except (OSError, http.client.HTTPException, ValueError):
         return None
+
+
+def _ask(path: str, stack: str) -> Engine:
+    info: Mapping[str, Any] = _get(path, "/info")
+    filters = quote(json.dumps({"label": [f"{contract.LABEL_STACK}={stack}"]}))
+    containers: list[dict[str, Any]] = _get(path, f"/containers/json?filters={filters}")
     in_machine = _runs_in_a_machine_of_its_own(info)
     return Engine(
         cpus=float(info.get("NCPU", 0)),
@@ -58,6 +65,7 @@ def inspect(stack: str) -> Engine | None:
         socket=DEFAULT_SOCKET if in_machine else path,
         socket_group="0" if in_machine else str(Path(path).stat().st_gid),
         gpus="nvidia" in info.get("Runtimes", {}),
+        subpaths=_api_version(_get(path, "/version")) >= SUBPATHS_SINCE,
         own_ports=frozenset(
             port["PublicPort"] for each in containers for port in each["Ports"] if "PublicPort" in port
         ),
@@ -75,6 +83,10 @@ def _runs_in_a_machine_of_its_own(info: Mapping[str, Any]) -> bool:
     """Docker Desktop and rootless engines show the socket to containers as root's, wherever it is on the host."""
     rootless = any("rootless" in option for option in info.get("SecurityOptions") or ())
     return rootless or info.get("OperatingSystem") == "Docker Desktop"
+
+
+def _api_version(version: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(int(number) for number in str(version["ApiVersion"]).split("."))
 
 
 class _Connection(http.client.HTTPConnection):

@@ -1,6 +1,7 @@
 """Planned containers: what workloads.plans made, as Pulumi resources instead of the controllers' calls.
 
-The labels are the same as the controllers', so the platform finds what runs, whoever made it.
+The labels are the same as the controllers', so the platform finds what runs, whoever made it. Nothing waits
+for health here: the image is the user's own, and its servers get traffic once they answer.
 """
 
 import posixpath
@@ -9,9 +10,8 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_docker as docker
 
-from infra.backends.docker.containers import container_labels, hardened, healthcheck, secret_uploads, tmpfs
+from infra.backends.docker.containers import container_labels, hardened, secret_uploads, tmpfs
 from infra.backends.docker.network import network_name
-from infra.backends.docker.services import HEALTHY_WITHIN_S
 from infra.backends.docker.volumes import create as create_volume
 from infra.backends.docker.volumes import volume_name
 from workloads import contract
@@ -23,9 +23,14 @@ def create(
     spec: ContainerSpec,
     image: pulumi.Input[str],
     files: Mapping[str, pulumi.Input[str]],
+    mountpoints: Mapping[str, pulumi.Input[str]],
     opts: pulumi.ResourceOptions,
 ) -> docker.Container:
-    """The container, with the plan's labels beside the stack's."""
+    """The container, with the plan's labels beside the stack's.
+
+    Args:
+        mountpoints: for engines that can't mount a folder of a volume: from volume to its place on the engine's disk.
+    """
     labels = {**spec.labels, contract.LABEL_STACK: stack, contract.LABEL_MANAGED_BY: contract.MANAGED_BY_PULUMI}
     return docker.Container(
         spec.name,
@@ -37,16 +42,14 @@ def create(
         envs=[f"{key}={spec.env[key]}" for key in sorted(spec.env)],
         user=spec.user,
         read_only=spec.read_only_root,
-        tmpfs=tmpfs(spec.tmpfs),
+        tmpfs=tmpfs(spec.tmpfs, "exec"),
+        shm_size=spec.resources.memory_mib // 2,  # counts as memory; Docker's 64 MiB are too little for data loaders
         labels=container_labels(labels),
         networks_advanced=[
             docker.ContainerNetworksAdvancedArgs(name=network_name(stack, spec.network), aliases=[spec.name])
         ],
-        mounts=[*(_mount(each) for each in spec.mounts), *_file_mounts(stack, spec)] or None,
+        mounts=[*(_mount(each, mountpoints) for each in spec.mounts), *_file_mounts(stack, spec)] or None,
         uploads=secret_uploads(files) or None,
-        healthcheck=healthcheck(spec.probe),
-        wait=spec.probe is not None,
-        wait_timeout=HEALTHY_WITHIN_S,
         restart="unless-stopped" if spec.restart == "always" else "no",
         stop_timeout=spec.stop_grace_s,
         destroy_grace_seconds=spec.stop_grace_s,
@@ -73,7 +76,10 @@ def _file_mounts(stack: str, spec: ContainerSpec) -> list[docker.ContainerMountA
     ]
 
 
-def _mount(mount: Mount) -> docker.ContainerMountArgs:
+def _mount(mount: Mount, mountpoints: Mapping[str, pulumi.Input[str]]) -> docker.ContainerMountArgs:
+    if mount.subpath and mount.volume in mountpoints:
+        source = pulumi.Output.concat(mountpoints[mount.volume], "/", mount.subpath)
+        return docker.ContainerMountArgs(type="bind", source=source, target=mount.target, read_only=mount.read_only)
     options = docker.ContainerMountVolumeOptionsArgs(subpath=mount.subpath) if mount.subpath else None
     return docker.ContainerMountArgs(
         type="volume", source=mount.volume, target=mount.target, read_only=mount.read_only, volume_options=options

@@ -35,54 +35,38 @@ FILLED_IN = "__defaults"
 SHORTEST_REDACTED = 5
 
 
-def difference(
-    found: list[Change], replaced_in_place: bool
-) -> provider_pb2.DiffResponse:
+def difference(found: list[Change], replaced_in_place: bool) -> provider_pb2.DiffResponse:
     """The answer to Diff. `replaced_in_place`: old and new can't exist together, so the old one goes first."""
     replaces = [change.name for change in found if change.replaces]
     return provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME
-        if found
-        else provider_pb2.DiffResponse.DIFF_NONE,
+        changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=[change.name for change in found],
         replaces=replaces,
         deleteBeforeReplace=bool(replaces) and replaced_in_place,
         hasDetailedDiff=True,
         detailedDiff={
-            change.name: provider_pb2.PropertyDiff(
-                kind=KINDS[change.kind, change.replaces], inputDiff=True
-            )
+            change.name: provider_pb2.PropertyDiff(kind=KINDS[change.kind, change.replaces], inputDiff=True)
             for change in found
         },
     )
 
 
-def remark(
-    marked: Properties, values: Properties, secret: frozenset[str] = frozenset()
-) -> Properties:
+def remark(marked: Properties, values: Properties, secret: frozenset[str] = frozenset()) -> Properties:
     """Mark values as secret where they are known to be, or where the property of that name held a secret."""
-    return {
-        name: _remark(marked.get(name), value, name in secret)
-        for name, value in values.items()
-    }
+    return {name: _remark(marked.get(name), value, name in secret) for name, value in values.items()}
 
 
 def preview(resource: Resource, inputs: Properties, old: Properties) -> Properties:
     """What is known of the outputs before anything is done."""
     known = {name: value for name, value in inputs.items() if not name.startswith("__")}
-    stable = {
-        name: value for name, value in old.items() if name not in resource.changing
-    }
+    stable = {name: value for name, value in old.items() if name not in resource.changing}
     return {**{name: stable.get(name, UNKNOWN) for name in resource.computed}, **known}
 
 
 def autonamed(
-    resource: Resource,
-    request: provider_pb2.CheckRequest,
-    inputs: Properties,
-    old: Properties,
+    resource: Resource, request: provider_pb2.CheckRequest, inputs: Properties, old: Properties
 ) -> Properties:
-    """Fill in the name that a program leaves out: the one it has, or the resource's name and seven hexadecimal digits."""
+    """Fill in the name that a program leaves out: the one it has, or the resource's name and seven digits."""
     field = resource.autonamed
     if field is None or field in inputs:
         return inputs
@@ -90,13 +74,8 @@ def autonamed(
         return {**inputs, field: old[field], FILLED_IN: [field]}
     options = request.autonaming
     if options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE:
-        raise ProviderError(
-            f"'{field}' is required here, as automatic names are switched off in the project"
-        )
-    name = (
-        options.proposed_name
-        or f"{request.urn.rsplit('::', 1)[-1]}-{request.randomSeed.hex()[:7]}"
-    )
+        raise ProviderError(f"'{field}' is required here, as automatic names are switched off in the project")
+    name = options.proposed_name or f"{request.urn.rsplit('::', 1)[-1]}-{request.randomSeed.hex()[:7]}"
     return {**inputs, field: name, FILLED_IN: [field]}
 
 
@@ -113,9 +92,7 @@ class Reporting:
     def __enter__(self) -> None:
         """Begin the work."""
 
-    def __exit__(
-        self, _kind: object, problem: BaseException | None, _traceback: object
-    ) -> None:
+    def __exit__(self, _kind: object, problem: BaseException | None, _traceback: object) -> None:
         """Tell the engine what went wrong, if anything did."""
         if problem is None:
             return
@@ -123,11 +100,7 @@ class Reporting:
         if isinstance(problem, PartlyDoneError):
             _attach_partial_state(self._context, problem, redact, self._inputs)
         elif not isinstance(problem, ProviderError):
-            print(
-                redact("".join(traceback.format_exception(problem))),
-                file=sys.stderr,
-                flush=True,
-            )
+            print(redact("".join(traceback.format_exception(problem))), file=sys.stderr, flush=True)
             text = redact(f"the plugin failed: {type(problem).__name__}: {problem}")
             self._context.abort(grpc.StatusCode.INTERNAL, text)
         self._context.abort(grpc.StatusCode.UNKNOWN, redact(str(problem)))
@@ -135,17 +108,8 @@ class Reporting:
 
 def redactor(inputs: Properties) -> Callable[[str], str]:
     """Takes every secret of the inputs, and every line of one, out of a text."""
-    lines = {
-        line
-        for secret in secret_parts(inputs)
-        for text in strings(secret)
-        for line in (text, *text.split("\n"))
-    }
-    secrets = sorted(
-        (line for line in lines if len(line) >= SHORTEST_REDACTED),
-        key=len,
-        reverse=True,
-    )
+    lines = {line for secret in secret_parts(inputs) for text in strings(secret) for line in (text, *text.split("\n"))}
+    secrets = sorted((line for line in lines if len(line) >= SHORTEST_REDACTED), key=len, reverse=True)
 
     def redact(text: str) -> str:
         for secret in secrets:
@@ -156,10 +120,7 @@ def redactor(inputs: Properties) -> Callable[[str], str]:
 
 
 def _attach_partial_state(
-    context: grpc.ServicerContext,
-    problem: PartlyDoneError,
-    redact: Callable[[str], str],
-    inputs: Properties,
+    context: grpc.ServicerContext, problem: PartlyDoneError, redact: Callable[[str], str], inputs: Properties
 ) -> None:
     failed = provider_pb2.ErrorResourceInitFailed(
         id=problem.identifier,
@@ -169,14 +130,8 @@ def _attach_partial_state(
     )
     detail = AnyMessage()
     detail.Pack(failed)
-    status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0],
-        message=redact(problem.reason),
-        details=[detail],
-    )
-    context.set_trailing_metadata(
-        (("grpc-status-details-bin", status.SerializeToString()),)
-    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=redact(problem.reason), details=[detail])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
 
 
 def _remark(marked: object, value: object, secret: bool) -> object:

@@ -21,9 +21,7 @@ class EngineLog:
 
     def send(self, urn: str, text: str, passing: bool) -> None:
         """Show a line; `passing` ones only until the next one."""
-        request = engine_pb2.LogRequest(
-            severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=passing
-        )
+        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=passing)
         stub = self._connected()
         if stub is not None:
             # A lost progress line is no reason to fail the work it is about: the answer is not awaited.
@@ -32,7 +30,5 @@ class EngineLog:
     def _connected(self) -> engine_pb2_grpc.EngineStub | None:
         with self._lock:
             if self._stub is None and self._address:
-                self._stub = engine_pb2_grpc.EngineStub(
-                    grpc.insecure_channel(self._address)
-                )
+                self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._address))
             return self._stub

@@ -16,10 +16,7 @@ from toolchain.plugins.common.servicer import Plugin, Provider
 
 # A waiting resource holds its thread; the engine starts as many operations as the user's --parallel says.
 THREADS = 64
-UNLIMITED = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 PARENT_CHECK_SECONDS = 0.5
 # What was under way answers the engine within this time, so that the state says how far it came.
 GRACE_SECONDS = 5

@@ -94,9 +94,7 @@ class Resource(ABC):
         """
 
     @abstractmethod
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Change the resource in place and answer its outputs; also called to finish what was partly done."""
 
     @abstractmethod

@@ -1,8 +1,10 @@
 """The gRPC service `pulumirpc.ResourceProvider` over a plugin's resource types.
 
-Called by the Pulumi engine, from several threads at once. Everything here is the same for every type: reading requests,
-checking inputs against the table, comparing, previews, keeping secrets secret. What is done to the world is in the types.
+Called by the Pulumi engine, from several threads at once. Everything here is the same for every type: reading
+requests, checking inputs against the table, comparing, previews, keeping secrets secret. What is done to the world
+is in the types.
 """
+# ruff: noqa: N802 (the methods' names are the protocol's)
 
 import threading
 from collections.abc import Callable, Mapping
@@ -21,10 +23,7 @@ from toolchain.plugins.common.values import Properties, from_struct, plain, to_s
 Function = Callable[[Properties], Properties]
 Context = grpc.ServicerContext
 StateRequest = (
-    provider_pb2.CreateRequest
-    | provider_pb2.UpdateRequest
-    | provider_pb2.ReadRequest
-    | provider_pb2.DeleteRequest
+    provider_pb2.CreateRequest | provider_pb2.UpdateRequest | provider_pb2.ReadRequest | provider_pb2.DeleteRequest
 )
 
 
@@ -52,9 +51,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ProviderHandshakeResponse:
         """Agree on the protocol."""
         self._log.connect_to(request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse(
-            accept_secrets=True, supports_autonaming_configuration=True
-        )
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> Empty:
         """An engine connects to a plugin that runs already."""
@@ -65,59 +62,38 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """The version that the plugin stands in for."""
         return plugin_pb2.PluginInfo(version=self._plugin.version)
 
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: Context
-    ) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
         """The provider's own settings are taken as they are; `Configure` rejects what can't work."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(
-        self, request: provider_pb2.DiffRequest, context: Context
-    ) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
         """Changed settings update the provider; they replace nothing."""
-        same = plain(from_struct(request.old_inputs)) == plain(
-            from_struct(request.news)
-        )
+        same = plain(from_struct(request.old_inputs)) == plain(from_struct(request.news))
         return provider_pb2.DiffResponse(
-            changes=provider_pb2.DiffResponse.DIFF_NONE
-            if same
-            else provider_pb2.DiffResponse.DIFF_SOME
+            changes=provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME
         )
 
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: Context
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: provider_pb2.ConfigureRequest, context: Context) -> provider_pb2.ConfigureResponse:
         """Take the provider's settings."""
         with answers.Reporting(context, from_struct(request.args)):
             self._plugin.configure(plain(from_struct(request.args)))
         return provider_pb2.ConfigureResponse(
-            acceptSecrets=True,
-            supportsPreview=True,
-            supports_autonaming_configuration=True,
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
 
-    def Check(
-        self, request: provider_pb2.CheckRequest, context: Context
-    ) -> provider_pb2.CheckResponse:
+    def Check(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
         """Check the program's inputs and fill in names."""
         inputs, old = from_struct(request.news), from_struct(request.olds)
         with answers.Reporting(context, inputs):
             resource = self._resource(request.urn)
             found = problems(resource.table, inputs) or resource.problems(plain(inputs))
             if found:
-                failures = [
-                    provider_pb2.CheckFailure(property=p.name, reason=p.reason)
-                    for p in found
-                ]
+                failures = [provider_pb2.CheckFailure(property=p.name, reason=p.reason) for p in found]
                 return provider_pb2.CheckResponse(failures=failures)
-            named = answers.autonamed(
-                resource, request, mark_secrets(resource.table, inputs), old
-            )
+            named = answers.autonamed(resource, request, mark_secrets(resource.table, inputs), old)
             return provider_pb2.CheckResponse(inputs=to_struct(resource.prepare(named)))
 
-    def Diff(
-        self, request: provider_pb2.DiffRequest, context: Context
-    ) -> provider_pb2.DiffResponse:
+    def Diff(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
         """Compare the program's inputs with the state's; nothing is asked of the world."""
         old, new = from_struct(request.old_inputs), from_struct(request.news)
         with answers.Reporting(context, new):
@@ -125,72 +101,44 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             found = changes(resource.table, old, new, frozenset(request.ignoreChanges))
         name = resource.autonamed
         fixed_name = name is not None and name not in new.get(answers.FILLED_IN, [])
-        return answers.difference(
-            found, fixed_name and all(change.name != name for change in found)
-        )
+        return answers.difference(found, fixed_name and all(change.name != name for change in found))
 
-    def Create(
-        self, request: provider_pb2.CreateRequest, context: Context
-    ) -> provider_pb2.CreateResponse:
+    def Create(self, request: provider_pb2.CreateRequest, context: Context) -> provider_pb2.CreateResponse:
         """Make a resource, or say what a preview knows of it."""
         inputs = from_struct(request.properties)
         with answers.Reporting(context, inputs):
             resource = self._resource(request.urn)
             if request.preview:
-                return provider_pb2.CreateResponse(
-                    properties=to_struct(answers.preview(resource, inputs, {}))
-                )
+                return provider_pb2.CreateResponse(properties=to_struct(answers.preview(resource, inputs, {})))
             created = resource.create(self._call(request, inputs), plain(inputs))
         outputs = _outputs(resource, inputs, created.outputs, {})
-        return provider_pb2.CreateResponse(
-            id=created.identifier, properties=to_struct(outputs)
-        )
+        return provider_pb2.CreateResponse(id=created.identifier, properties=to_struct(outputs))
 
-    def Read(
-        self, request: provider_pb2.ReadRequest, context: Context
-    ) -> provider_pb2.ReadResponse:
+    def Read(self, request: provider_pb2.ReadRequest, context: Context) -> provider_pb2.ReadResponse:
         """Refresh a resource, or import one (then there are no inputs yet)."""
         inputs, state = from_struct(request.inputs), from_struct(request.properties)
         with answers.Reporting(context, {**state, **inputs}):
             resource = self._resource(request.urn)
-            found = resource.read(
-                self._call(request, {**state, **inputs}), request.id, plain(inputs)
-            )
+            found = resource.read(self._call(request, {**state, **inputs}), request.id, plain(inputs))
         if found is None:
             return provider_pb2.ReadResponse()
         notes = {name: value for name, value in inputs.items() if name.startswith("__")}
-        read_inputs = mark_secrets(
-            resource.table, {**answers.remark(inputs, found.inputs), **notes}
-        )
-        outputs = answers.remark(
-            state, _outputs(resource, read_inputs, found.outputs, state)
-        )
+        read_inputs = mark_secrets(resource.table, {**answers.remark(inputs, found.inputs), **notes})
+        outputs = answers.remark(state, _outputs(resource, read_inputs, found.outputs, state))
         return provider_pb2.ReadResponse(
-            id=found.identifier,
-            inputs=to_struct(read_inputs),
-            properties=to_struct(outputs),
+            id=found.identifier, inputs=to_struct(read_inputs), properties=to_struct(outputs)
         )
 
-    def Update(
-        self, request: provider_pb2.UpdateRequest, context: Context
-    ) -> provider_pb2.UpdateResponse:
+    def Update(self, request: provider_pb2.UpdateRequest, context: Context) -> provider_pb2.UpdateResponse:
         """Change a resource in place, or finish one that was partly made."""
-        old, new, state = (
-            from_struct(request.old_inputs),
-            from_struct(request.news),
-            from_struct(request.olds),
-        )
+        old, new, state = (from_struct(request.old_inputs), from_struct(request.news), from_struct(request.olds))
         with answers.Reporting(context, new):
             resource = self._resource(request.urn)
             if request.preview:
                 known = answers.preview(resource, new, state)
                 return provider_pb2.UpdateResponse(properties=to_struct(known))
-            updated = resource.update(
-                self._call(request, {**old, **new}), request.id, plain(old), plain(new)
-            )
-        return provider_pb2.UpdateResponse(
-            properties=to_struct(_outputs(resource, new, updated, state))
-        )
+            updated = resource.update(self._call(request, {**old, **new}), request.id, plain(old), plain(new))
+        return provider_pb2.UpdateResponse(properties=to_struct(_outputs(resource, new, updated, state)))
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Context) -> Empty:
         """Remove a resource."""
@@ -200,17 +148,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             resource.delete(self._call(request, inputs), request.id, plain(inputs))
         return Empty()
 
-    def Invoke(
-        self, request: provider_pb2.InvokeRequest, context: Context
-    ) -> provider_pb2.InvokeResponse:
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: Context) -> provider_pb2.InvokeResponse:
         """Answer a function."""
         arguments = from_struct(request.args)
         with answers.Reporting(context, arguments):
             function = self._plugin.functions.get(request.tok)
             if function is None:
-                raise ProviderError(
-                    self._unsupported("function", request.tok, self._plugin.functions)
-                )
+                raise ProviderError(self._unsupported("function", request.tok, self._plugin.functions))
             response = provider_pb2.InvokeResponse()
             getattr(response, "return").CopyFrom(to_struct(function(plain(arguments))))
         return response
@@ -223,14 +167,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def _resource(self, urn: str) -> Resource:
         token = urn.split("::")[2].rsplit("$", 1)[-1]
         if token not in self._plugin.resources:
-            raise ProviderError(
-                self._unsupported("resource type", token, self._plugin.resources)
-            )
+            raise ProviderError(self._unsupported("resource type", token, self._plugin.resources))
         return self._plugin.resources[token]
 
-    def _unsupported(
-        self, what: str, token: str, supported: Mapping[str, object]
-    ) -> str:
+    def _unsupported(self, what: str, token: str, supported: Mapping[str, object]) -> str:
         return (
             f"Cairn's {self._plugin.name} plugin has no {what} {token}; it has {', '.join(sorted(supported))}. "
             f"The official plugin {self._plugin.name} {self._plugin.version} has all of them."
@@ -246,14 +186,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
 
-def _outputs(
-    resource: Resource, inputs: Properties, found: Properties, state: Properties
-) -> Properties:
+def _outputs(resource: Resource, inputs: Properties, found: Properties, state: Properties) -> Properties:
     """Everything that the state keeps: the inputs, what was found now, and what only the state knows."""
     kept = {name: state[name] for name in resource.computed if name in state}
     known = {name: value for name, value in inputs.items() if not name.startswith("__")}
-    return {
-        **kept,
-        **known,
-        **answers.remark({**kept, **known}, found, resource.secret_outputs),
-    }
+    return {**kept, **known, **answers.remark({**kept, **known}, found, resource.secret_outputs)}

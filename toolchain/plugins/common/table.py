@@ -1,7 +1,7 @@
 """Property tables: which inputs a resource type has, and what a change of each means.
 
-Each resource module declares one table; checking inputs and comparing old with new read nothing else. The facts come from
-the official provider's schema.
+Each resource module declares one table; checking inputs and comparing old with new read nothing else. The facts come
+from the official provider's schema.
 """
 
 import json
@@ -10,13 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from toolchain.plugins.common.values import (
-    UNKNOWN,
-    Properties,
-    Secret,
-    has_unknown,
-    plain,
-)
+from toolchain.plugins.common.values import UNKNOWN, Properties, Secret, has_unknown, plain
 
 
 class Kind(Enum):
@@ -35,9 +29,10 @@ class Kind(Enum):
 class Property:
     """One input.
 
-    `replaces`: a change needs a new resource; `removal_replaces`: only taking the input away does. `default` is what the engine or the official provider takes when the input is absent, so that writing it out is no
-    change. `ordered` says that the order of a list means something. `secret` names the nested fields that always are,
-    `uncompared` those that make no difference.
+    `replaces`: a change needs a new resource; `removal_replaces`: only taking the input away does. `default` is what
+    the engine or the official provider takes when the input is absent, so that writing it out is no change. `ordered`
+    says that the order of a list means something. `secret` names the nested fields that always are, `uncompared` those
+    that make no difference.
     """
 
     kind: Kind
@@ -75,46 +70,25 @@ class Change:
 
 def problems(table: Table, inputs: Properties) -> list[Problem]:
     """Everything that is wrong with the inputs; unknown values pass."""
-    found = [
-        Problem(name, "this input is required")
-        for name, p in table.items()
-        if p.required and name not in inputs
-    ]
+    found = [Problem(name, "this input is required") for name, p in table.items() if p.required and name not in inputs]
     for name, value in inputs.items():
         if name in table:
             reason = _misfit(table[name], plain(value))
             found += [Problem(name, reason)] if reason else []
         elif not name.startswith("__"):
-            found.append(
-                Problem(
-                    name,
-                    f"there is no such input; there are: {', '.join(sorted(table))}",
-                )
-            )
+            found.append(Problem(name, f"there is no such input; there are: {', '.join(sorted(table))}"))
     return found
 
 
 def mark_secrets(table: Table, inputs: Properties) -> Properties:
     """Mark the nested fields that are secret by their nature (contents of uploaded files, passwords)."""
-    return {
-        name: _marked(table[name].secret, value) if name in table else value
-        for name, value in inputs.items()
-    }
+    return {name: _marked(table[name].secret, value) if name in table else value for name, value in inputs.items()}
 
 
-def changes(
-    table: Table,
-    old: Properties,
-    new: Properties,
-    ignored: frozenset[str] = frozenset(),
-) -> list[Change]:
+def changes(table: Table, old: Properties, new: Properties, ignored: frozenset[str] = frozenset()) -> list[Change]:
     """What differs between the inputs of the state and the program's."""
     return [
-        Change(
-            name,
-            _change_kind(old.get(name), new.get(name)),
-            _replaces(table[name], new.get(name)),
-        )
+        Change(name, _change_kind(old.get(name), new.get(name)), _replaces(table[name], new.get(name)))
         for name in table
         if name not in ignored and not same(table[name], old.get(name), new.get(name))
     ]
@@ -122,17 +96,9 @@ def changes(
 
 def kept_where_same(table: Table, inputs: Properties, actual: Properties) -> Properties:
     """What was found, in the words of the inputs wherever it means the same (order, units, defaults written out)."""
-    kept = {
-        name: value
-        for name, value in inputs.items()
-        if same(table[name], value, actual.get(name))
-    }
+    kept = {name: value for name, value in inputs.items() if same(table[name], value, actual.get(name))}
     return {
-        **{
-            name: value
-            for name, value in actual.items()
-            if name in kept or not same(table[name], None, value)
-        },
+        **{name: value for name, value in actual.items() if name in kept or not same(table[name], None, value)},
         **kept,
     }
 
@@ -161,27 +127,15 @@ def canonical(prop: Property, value: Any) -> Any:
 def _canonical(value: Any, ordered: bool, defaults: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         items = [_canonical(item, ordered, defaults) for item in value]
-        return (
-            items
-            if ordered
-            else sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
-        )
+        return items if ordered else sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
     if isinstance(value, dict):
-        items_by_key = {
-            key: _canonical(item, ordered, {}) for key, item in value.items()
-        }
-        return {
-            key: item
-            for key, item in items_by_key.items()
-            if item and item != defaults.get(key)
-        }
+        items_by_key = {key: _canonical(item, ordered, {}) for key, item in value.items()}
+        return {key: item for key, item in items_by_key.items() if item and item != defaults.get(key)}
     return value
 
 
 def _replaces(prop: Property, new: Any) -> bool:
-    return prop.replaces or (
-        prop.removal_replaces and not has_unknown(new) and not canonical(prop, new)
-    )
+    return prop.replaces or (prop.removal_replaces and not has_unknown(new) and not canonical(prop, new))
 
 
 def _change_kind(old: Any, new: Any) -> str:
@@ -204,20 +158,14 @@ def _fits(kind: Kind, value: Any) -> bool:
     if kind is Kind.BOOLEAN:
         return isinstance(value, bool)
     if kind is Kind.STRINGS:
-        return isinstance(value, list) and all(
-            item is UNKNOWN or isinstance(item, str) for item in value
-        )
+        return isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
     if kind is Kind.OBJECTS:
-        return isinstance(value, list) and all(
-            item is UNKNOWN or isinstance(item, dict) for item in value
-        )
+        return isinstance(value, list) and all(item is UNKNOWN or isinstance(item, dict) for item in value)
     return isinstance(value, dict)
 
 
 def _misfit_fields(prop: Property, value: Any) -> str:
-    for item in (
-        value if prop.kind is Kind.OBJECTS and isinstance(value, list) else [value]
-    ):
+    for item in value if prop.kind is Kind.OBJECTS and isinstance(value, list) else [value]:
         if prop.fields and isinstance(item, dict):
             surplus, missing = item.keys() - prop.fields, prop.needs - item.keys()
             if surplus or missing:
@@ -233,7 +181,6 @@ def _marked(names: frozenset[str], value: Any) -> Any:
         return [_marked(names, item) for item in value]
     if isinstance(value, dict) and names:
         return {
-            key: Secret(item) if key in names and not isinstance(item, Secret) else item
-            for key, item in value.items()
+            key: Secret(item) if key in names and not isinstance(item, Secret) else item for key, item in value.items()
         }
     return value

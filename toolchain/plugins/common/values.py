@@ -1,8 +1,8 @@
 """Property values between Pulumi's wire format and Python.
 
-Called by the servicer for every request and answer. On the wire a secret is an object with a signature, and a value that
-is not known before the deployment is a certain string; here they are `Secret` and `UNKNOWN`, so that no code downstream
-meets either by accident.
+Called by the servicer for every request and answer. On the wire a secret is an object with a signature, and a value
+that is not known before the deployment is a certain string; here they are `Secret` and `UNKNOWN`, so that no code
+downstream meets either by accident.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -55,26 +55,18 @@ def from_struct(struct: Struct) -> Properties:
 def to_struct(properties: Mapping[str, Any]) -> Struct:
     """Write properties for a message."""
     struct = Struct()
-    struct.update(
-        {
-            name: _to_wire(value)
-            for name, value in properties.items()
-            if value is not None
-        }
-    )
+    struct.update({name: _to_wire(value) for name, value in properties.items() if value is not None})
     return struct
 
 
 def plain(value: Any) -> Any:
-    """The value without its secret marks, and without the notes (`__defaults`) that bridged providers keep in states."""
+    """The value without its secret marks, and without the notes (`__defaults`) of bridged providers."""
     if isinstance(value, Secret):
         return plain(value.value)
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {
-            key: plain(item) for key, item in value.items() if not key.startswith("__")
-        }
+        return {key: plain(item) for key, item in value.items() if not key.startswith("__")}
     return value
 
 
@@ -131,9 +123,7 @@ def _from_wire(value: WireValue) -> Any:
         number = value.number_value
         return int(number) if number.is_integer() else number
     if kind == "string_value":
-        return (
-            UNKNOWN if value.string_value in UNKNOWN_SIGNATURES else value.string_value
-        )
+        return UNKNOWN if value.string_value in UNKNOWN_SIGNATURES else value.string_value
     return value.bool_value if kind == "bool_value" else None
 
 
@@ -143,9 +133,7 @@ def _from_object(struct: Struct) -> Any:
     signature = struct.fields[SIGNATURE].string_value
     if signature == SECRET_SIGNATURE:
         return Secret(_from_wire(struct.fields["value"]))
-    raise ValueError(
-        f"a value of a kind that these plugins don't take (assets, archives, resources): {signature}"
-    )
+    raise ValueError(f"a value of a kind that these plugins don't take (assets, archives, resources): {signature}")
 
 
 def _to_wire(value: Any) -> Any:

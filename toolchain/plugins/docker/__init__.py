@@ -1,1 +1,1 @@
-"""The docker provider over docker-py: Container, Image, RemoteImage, Tag, Network and Volume of pulumi-docker's schema."""
+"""The docker provider over docker-py: containers, images, tags, networks and volumes of pulumi-docker's schema."""

@@ -53,9 +53,7 @@ class BuildContext:
     def _entries(self) -> Iterator[tuple[str, Path]]:
         """Names in the archive and their files, in a steady order; the Dockerfile comes last if it is from outside."""
         needed = {self.dockerfile_name, ".dockerignore"}
-        yield from _walk(
-            self.folder, self.folder, read_ignore(self.folder, self.dockerfile), needed
-        )
+        yield from _walk(self.folder, self.folder, read_ignore(self.folder, self.dockerfile), needed)
         if not self.dockerfile.is_relative_to(self.folder):
             yield self.dockerfile_name, self.dockerfile
 
@@ -65,24 +63,14 @@ def build_context(context: str, dockerfile: str | None) -> BuildContext:
     folder = Path(context).resolve()
     path = Path(dockerfile).resolve() if dockerfile else folder / "Dockerfile"
     if not folder.is_dir():
-        raise ProviderError(
-            f"the build context {context} is no folder (seen from {Path.cwd()})"
-        )
+        raise ProviderError(f"the build context {context} is no folder (seen from {Path.cwd()})")
     if not path.is_file():
-        hint = (
-            f"; did you mean {Path(context, dockerfile)}?"
-            if dockerfile and (folder / dockerfile).is_file()
-            else ""
-        )
-        raise ProviderError(
-            f"there is no Dockerfile {dockerfile or Path(context, 'Dockerfile')}{hint}"
-        )
+        hint = f"; did you mean {Path(context, dockerfile)}?" if dockerfile and (folder / dockerfile).is_file() else ""
+        raise ProviderError(f"there is no Dockerfile {dockerfile or Path(context, 'Dockerfile')}{hint}")
     return BuildContext(folder, path)
 
 
-def _walk(
-    root: Path, folder: Path, ignore: Ignore, needed: set[str]
-) -> Iterator[tuple[str, Path]]:
+def _walk(root: Path, folder: Path, ignore: Ignore, needed: set[str]) -> Iterator[tuple[str, Path]]:
     for entry in sorted(os.scandir(folder), key=lambda item: item.name):
         path = Path(entry.path)
         name = path.relative_to(root).as_posix()
@@ -97,7 +85,7 @@ def _walk(
 
 def _content_digest(path: Path) -> str:
     if path.is_symlink():
-        return f"link to {os.readlink(path)}"
+        return f"link to {path.readlink()}"
     if path.is_dir():
         return "folder"
     with path.open("rb") as file:

@@ -1,26 +1,17 @@
 """docker:index/container:Container: the life of a container.
 
-What a container is made of is in container_body.py, how it is found again in container_read.py. An `up` that fails after
-the container exists keeps it in the state with the reason; the next `up` continues here, in `update`.
+What a container is made of is in container_body.py, how it is found again in container_read.py. An `up` that fails
+after the container exists keeps it in the state with the reason; the next `up` continues here, in `update`.
 """
 
+from http import HTTPStatus
 from typing import Any
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    PartlyDoneError,
-    ProviderError,
-    Resource,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, PartlyDoneError, ProviderError, Resource
 from toolchain.plugins.common.table import Problem, same
 from toolchain.plugins.common.values import UNKNOWN, Properties
-from toolchain.plugins.docker.container_body import (
-    container_body,
-    endpoint,
-    update_body,
-)
+from toolchain.plugins.docker.container_body import container_body, update_body
+from toolchain.plugins.docker.container_parts import endpoint_body
 from toolchain.plugins.docker.container_read import drifted, import_inputs, outputs
 from toolchain.plugins.docker.container_table import TABLE, UPDATABLE
 from toolchain.plugins.docker.durations import nanoseconds
@@ -54,17 +45,8 @@ class Container(Resource):
         found = upload_problems(inputs)
         policy = inputs.get("restart", "no")
         if policy is not UNKNOWN and policy not in RESTART_POLICIES:
-            found.append(
-                Problem(
-                    "restart",
-                    f"has to be one of {', '.join(RESTART_POLICIES)}, not {policy}",
-                )
-            )
-        for name, value in (
-            inputs.get("healthcheck", {}).items()
-            if isinstance(inputs.get("healthcheck"), dict)
-            else []
-        ):
+            found.append(Problem("restart", f"has to be one of {', '.join(RESTART_POLICIES)}, not {policy}"))
+        for name, value in inputs.get("healthcheck", {}).items() if isinstance(inputs.get("healthcheck"), dict) else []:
             if isinstance(value, str):
                 found += _duration_problems(name, value)
         return found
@@ -86,35 +68,22 @@ class Container(Resource):
             found = drifted(inputs, container)
         else:
             with doing(f"look up the image of {identifier}"):
-                found = import_inputs(
-                    container, self._engine.client().inspect_image(container["Image"])
-                )
+                found = import_inputs(container, self._engine.client().inspect_image(container["Image"]))
         return Found(container["Id"], found, outputs(container, found))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Set changed limits, and start the container if it has to run and does not."""
-        changed = [
-            name
-            for name, prop in UPDATABLE.items()
-            if not same(prop, old.get(name), new.get(name))
-        ]
+        changed = [name for name, prop in UPDATABLE.items() if not same(prop, old.get(name), new.get(name))]
         if changed:
             with doing(f"update {', '.join(changed)} of the container {new['name']}"):
-                self._engine.post(
-                    "/containers/{0}/update", identifier, update_body(new, changed)
-                )
+                self._engine.post("/containers/{0}/update", identifier, update_body(new, changed))
         return self._bring_up(call, identifier, new)
 
     def delete(self, call: Call, identifier: str, inputs: Properties) -> None:
         """Stop and remove the container, with its anonymous volumes unless the program keeps them."""
         from docker.errors import NotFound
 
-        name, grace = (
-            inputs.get("name", identifier),
-            inputs.get("destroyGraceSeconds", 0),
-        )
+        name, grace = (inputs.get("name", identifier), inputs.get("destroyGraceSeconds", 0))
         with doing(f"remove the container {name}"):
             try:
                 if grace and not inputs.get("attach", False):
@@ -140,11 +109,7 @@ class Container(Resource):
         name, client = inputs["name"], self._engine.client()
         with doing(f"create the container {name}"):
             body = container_body(inputs, marked_as_ours({}, call))
-            identifier = str(
-                client.create_container_from_config(body, name, inputs.get("platform"))[
-                    "Id"
-                ]
-            )
+            identifier = str(client.create_container_from_config(body, name, inputs.get("platform"))["Id"])
         try:
             self._join(identifier, inputs)
             for folder, archive in archives(inputs):
@@ -158,18 +123,14 @@ class Container(Resource):
     def _join(self, identifier: str, inputs: Properties) -> None:
         for network in inputs.get("networksAdvanced", [])[1:]:
             with doing(f"join {inputs['name']} to the network {network['name']}"):
-                body = {"Container": identifier, "EndpointConfig": endpoint(network)}
+                body = {"Container": identifier, "EndpointConfig": endpoint_body(network)}
                 self._engine.post("/networks/{0}/connect", network["name"], body)
 
-    def _undo(
-        self, call: Call, identifier: str, inputs: Properties, problem: ProviderError
-    ) -> None:
+    def _undo(self, call: Call, identifier: str, inputs: Properties, problem: ProviderError) -> None:
         try:
             self.delete(call, identifier, inputs)
         except ProviderError as second:
-            raise PartlyDoneError(
-                identifier, {}, f"{problem}; afterwards {second}"
-            ) from problem
+            raise PartlyDoneError(identifier, {}, f"{problem}; afterwards {second}") from problem
 
     def _bring_up(self, call: Call, identifier: str, inputs: Properties) -> Properties:
         waiting = Waiting(self._engine, call, identifier, inputs["name"])
@@ -183,16 +144,11 @@ class Container(Resource):
         except ProviderError as problem:
             raise PartlyDoneError(identifier, {}, str(problem)) from problem
         wants_logs = inputs.get("attach", False) and inputs.get("logs", False)
-        return {
-            **result,
-            **({"containerLogs": waiting.logs("all")} if wants_logs else {}),
-        }
+        return {**result, **({"containerLogs": waiting.logs("all")} if wants_logs else {})}
 
     def _must_start(self, container: dict[str, Any], inputs: Properties) -> bool:
         status = container["State"]["Status"]
-        return status == "created" or (
-            inputs.get("mustRun", True) and status not in ("running", "restarting")
-        )
+        return status == "created" or (inputs.get("mustRun", True) and status not in ("running", "restarting"))
 
     def _remove(self, identifier: str, volumes: bool) -> None:
         from docker.errors import APIError
@@ -201,7 +157,7 @@ class Container(Resource):
         try:
             client.remove_container(identifier, v=volumes, force=True)
         except APIError as problem:
-            if problem.status_code != 409:
+            if problem.status_code != HTTPStatus.CONFLICT:
                 raise
             # Somebody else (`rm`, an interrupted run) is removing it: done when it is gone.
             client.wait(identifier, timeout=REMOVAL_SECONDS, condition="removed")
@@ -211,9 +167,7 @@ class Container(Resource):
 
         with doing(f"look up the container {identifier}"):
             try:
-                container: dict[str, Any] = self._engine.client().inspect_container(
-                    identifier
-                )
+                container: dict[str, Any] = self._engine.client().inspect_container(identifier)
             except NotFound:
                 return None
         return container

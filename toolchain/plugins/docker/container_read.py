@@ -8,9 +8,9 @@ from typing import Any
 
 from toolchain.plugins.common.table import kept_where_same, same
 from toolchain.plugins.common.values import Properties
+from toolchain.plugins.docker import container_parts as parts
 from toolchain.plugins.docker import container_table as names
 from toolchain.plugins.docker.container_body import MEBIBYTE
-from toolchain.plugins.docker.durations import duration
 from toolchain.plugins.docker.engine import without_mark
 from toolchain.plugins.docker.fields import labels_from_map, renamed, reversed_names
 
@@ -44,15 +44,9 @@ def drifted(inputs: Properties, container: dict[str, Any]) -> Properties:
         {name: value for name, value in found.items() if name in watched},
     )
     rest = {name: value for name, value in inputs.items() if name not in watched}
-    if "networksAdvanced" in inputs and not _on_networks(
-        inputs["networksAdvanced"], container
-    ):
+    if "networksAdvanced" in inputs and not _on_networks(inputs["networksAdvanced"], container):
         rest["networksAdvanced"] = found.get("networksAdvanced", [])
-    if (
-        inputs.get("mustRun", True)
-        and inputs.get("start", True)
-        and not container["State"]["Running"]
-    ):
+    if inputs.get("mustRun", True) and inputs.get("start", True) and not container["State"]["Running"]:
         rest["mustRun"] = False
     return {**rest, **now}
 
@@ -61,25 +55,15 @@ def import_inputs(container: dict[str, Any], image: dict[str, Any]) -> Propertie
     """The inputs that would make this container, without what comes from its image."""
     inputs = all_inputs(container, {})
     config = image.get("Config") or {}
-    inherited = {
-        name for name, api in IMAGE_NAMES.items() if inputs.get(name) == config.get(api)
-    }
+    inherited = {name for name, api in IMAGE_NAMES.items() if inputs.get(name) == config.get(api)}
     image_labels = labels_from_map(config.get("Labels"))
-    inputs["envs"] = [
-        line for line in inputs.get("envs", []) if line not in (config.get("Env") or [])
-    ]
-    inputs["labels"] = [
-        label for label in inputs.get("labels", []) if label not in image_labels
-    ]
+    inputs["envs"] = [line for line in inputs.get("envs", []) if line not in (config.get("Env") or [])]
+    inputs["labels"] = [label for label in inputs.get("labels", []) if label not in image_labels]
     if container["Config"].get("Healthcheck") == config.get("Healthcheck"):
         inherited.add("healthcheck")
     if container["Id"].startswith(inputs.get("hostname") or "?"):
         inherited.add("hostname")
-    return {
-        name: value
-        for name, value in inputs.items()
-        if name not in inherited and value not in ([], {}, None)
-    }
+    return {name: value for name, value in inputs.items() if name not in inherited and value not in ([], {}, None)}
 
 
 def all_inputs(container: dict[str, Any], declared: Properties) -> Properties:
@@ -88,33 +72,19 @@ def all_inputs(container: dict[str, Any], declared: Properties) -> Properties:
     inputs = {
         **{name: config.get(api) for name, api in names.CONFIG_NAMES.items()},
         **{name: host.get(api) for name, api in names.HOST_CONFIG_NAMES.items()},
-        **{
-            name: _megabytes(host.get(api))
-            for name, api in names.MEBIBYTE_NAMES.items()
-        },
-        **{
-            name: _all(host.get(api), names.THROTTLE_FIELDS)
-            for name, api in names.THROTTLE_NAMES.items()
-        },
+        **{name: _megabytes(host.get(api)) for name, api in names.MEBIBYTE_NAMES.items()},
+        **{name: _all(host.get(api), names.THROTTLE_FIELDS) for name, api in names.THROTTLE_NAMES.items()},
         **_special(container),
     }
-    if "memorySwap" not in declared and inputs["memorySwap"] == 2 * (
-        inputs["memory"] or 0
-    ):
+    if "memorySwap" not in declared and inputs["memorySwap"] == 2 * (inputs["memory"] or 0):
         # Twice the memory is what the engine takes when nobody says anything.
         inputs["memorySwap"] = 0
-    return {
-        name: value for name, value in inputs.items() if not _is_default(name, value)
-    }
+    return {name: value for name, value in inputs.items() if not _is_default(name, value)}
 
 
 def outputs(container: dict[str, Any], inputs: Properties) -> Properties:
     """What the engine decided; inputs that the program set stay as they are."""
-    config, host, settings = (
-        container["Config"],
-        container["HostConfig"],
-        container.get("NetworkSettings") or {},
-    )
+    config, host, settings = (container["Config"], container["HostConfig"], container.get("NetworkSettings") or {})
     decided = {
         "command": config.get("Cmd") or [],
         "entrypoints": config.get("Entrypoint") or [],
@@ -135,46 +105,38 @@ def outputs(container: dict[str, Any], inputs: Properties) -> Properties:
     return {
         **{name: value for name, value in decided.items() if name not in inputs},
         "bridge": settings.get("Bridge", ""),
-        "networkDatas": [
-            _network_data(name, data)
-            for name, data in sorted(settings.get("Networks", {}).items())
-        ],
+        "networkDatas": [parts.network_data(name, data) for name, data in sorted(settings.get("Networks", {}).items())],
         "exitCode": 0 if state["Running"] else state["ExitCode"],
     }
 
 
 def _special(container: dict[str, Any]) -> Properties:
     config, host = container["Config"], container["HostConfig"]
-    capabilities = {
-        "adds": host.get("CapAdd") or [],
-        "drops": host.get("CapDrop") or [],
-    }
+    capabilities = {"adds": host.get("CapAdd") or [], "drops": host.get("CapDrop") or []}
     policy, log = host.get("RestartPolicy") or {}, host.get("LogConfig") or {}
-    networks = _networks(container)
+    networks = parts.endpoint_inputs(container)
     mode = host.get("NetworkMode")
     return {
         "capabilities": {name: value for name, value in capabilities.items() if value},
         "cpus": f"{host['NanoCpus'] / 10**9:g}" if host.get("NanoCpus") else "",
-        "devices": _all(host.get("Devices"), names.DEVICE_NAMES),
-        "healthcheck": _healthcheck(config.get("Healthcheck") or {}),
+        "deviceRequests": [parts.device_request_input(request) for request in host.get("DeviceRequests") or []],
+        "devices": [parts.device_input(device) for device in host.get("Devices") or []],
+        "healthcheck": parts.healthcheck_input(config.get("Healthcheck") or {}),
         "hosts": [
-            dict(zip(("host", "ip"), entry.split(":", 1), strict=True))
-            for entry in host.get("ExtraHosts") or []
+            dict(zip(("host", "ip"), entry.split(":", 1), strict=True)) for entry in host.get("ExtraHosts") or []
         ],
         "labels": labels_from_map(without_mark(config.get("Labels"))),
         "logDriver": log.get("Type"),
         "logOpts": log.get("Config"),
         "maxRetryCount": policy.get("MaximumRetryCount"),
-        "mounts": [_mount(mount) for mount in host.get("Mounts") or []],
+        "mounts": [parts.mount_input(mount) for mount in host.get("Mounts") or []],
         "name": container["Name"].lstrip("/"),
-        "networkMode": ""
-        if mode in [network["name"] for network in networks]
-        else mode,
+        "networkMode": "" if mode in [network["name"] for network in networks] else mode,
         "networksAdvanced": networks,
-        "ports": _ports(host.get("PortBindings") or {}),
+        "ports": parts.port_inputs(host.get("PortBindings") or {}),
         "restart": policy.get("Name"),
         "ulimits": _all(host.get("Ulimits"), names.ULIMIT_NAMES),
-        "volumes": [_volume(bind) for bind in host.get("Binds") or []]
+        "volumes": [parts.volume_input(bind) for bind in host.get("Binds") or []]
         + [{"containerPath": path} for path in config.get("Volumes") or {}],
     }
 
@@ -182,116 +144,18 @@ def _special(container: dict[str, Any]) -> Properties:
 def _is_default(name: str, value: Any) -> bool:
     if value in ENGINE_DEFAULTS.get(name, ()):
         return True
-    return name not in ("name", "image") and (
-        value in (None, "", [], {}) or same(names.TABLE[name], None, value)
-    )
+    return name not in ("name", "image") and (value in (None, "", [], {}) or same(names.TABLE[name], None, value))
 
 
 def _on_networks(declared: list[dict[str, Any]], container: dict[str, Any]) -> bool:
     joined = container["NetworkSettings"]["Networks"] or {}
     known = {name: {name, data.get("NetworkID")} for name, data in joined.items()}
-    return len(known) == len(declared) and all(
-        any(n["name"] in ids for ids in known.values()) for n in declared
-    )
-
-
-def _networks(container: dict[str, Any]) -> list[dict[str, Any]]:
-    joined = (container.get("NetworkSettings") or {}).get("Networks") or {}
-    own = {container["Id"][:12], container["Name"].lstrip("/")}
-    found = []
-    for name, data in sorted(joined.items()):
-        if name not in ("bridge", "host", "none"):
-            aliases = [alias for alias in data.get("Aliases") or [] if alias not in own]
-            addresses = renamed(
-                data.get("IPAMConfig") or {}, reversed_names(names.ENDPOINT_ADDRESSES)
-            )
-            found.append(
-                {"name": name, **({"aliases": aliases} if aliases else {}), **addresses}
-            )
-    return found
+    return len(known) == len(declared) and all(any(n["name"] in ids for ids in known.values()) for n in declared)
 
 
 def _megabytes(size: int | None) -> int:
     return size // MEBIBYTE if size and size > 0 else size or 0
 
 
-def _all(
-    entries: list[dict[str, Any]] | None, table: dict[str, str]
-) -> list[dict[str, Any]]:
+def _all(entries: list[dict[str, Any]] | None, table: dict[str, str]) -> list[dict[str, Any]]:
     return [renamed(entry, reversed_names(table)) for entry in entries or []]
-
-
-def _healthcheck(check: dict[str, Any]) -> dict[str, Any]:
-    durations = {
-        name: duration(check[api])
-        for name, api in names.HEALTH_DURATIONS.items()
-        if check.get(api)
-    }
-    return {**renamed(check, {"Test": "tests", "Retries": "retries"}), **durations}
-
-
-def _ports(bindings: dict[str, list[dict[str, str]] | None]) -> list[dict[str, Any]]:
-    ports = []
-    for key, addresses in bindings.items():
-        internal, protocol = key.split("/")
-        for address in addresses or []:
-            port = {
-                "internal": int(internal),
-                "protocol": protocol,
-                "ip": address.get("HostIp") or "0.0.0.0",
-            }
-            ports.append(
-                {
-                    **port,
-                    **(
-                        {"external": int(address["HostPort"])}
-                        if address.get("HostPort")
-                        else {}
-                    ),
-                }
-            )
-    return ports
-
-
-def _volume(bind: str) -> dict[str, Any]:
-    source, path, *options = bind.split(":")
-    kind = "hostPath" if source.startswith("/") else "volumeName"
-    return {
-        kind: source,
-        "containerPath": path,
-        **({"readOnly": True} if "ro" in ",".join(options).split(",") else {}),
-    }
-
-
-def _mount(mount: dict[str, Any]) -> dict[str, Any]:
-    result = renamed(mount, reversed_names(names.MOUNT_NAMES))
-    bind, tmpfs, volume = (
-        mount.get(kind) or {}
-        for kind in ("BindOptions", "TmpfsOptions", "VolumeOptions")
-    )
-    driver = volume.get("DriverConfig") or {}
-    options = {
-        "bindOptions": renamed(bind, {"Propagation": "propagation"}),
-        "tmpfsOptions": renamed(tmpfs, reversed_names(names.TMPFS_NAMES)),
-        "volumeOptions": {
-            **renamed(volume, {"NoCopy": "noCopy"}),
-            **renamed(
-                {"labels": labels_from_map(volume.get("Labels"))}, {"labels": "labels"}
-            ),
-            **renamed(driver, {"Name": "driverName", "Options": "driverOptions"}),
-        },
-    }
-    return {**result, **{name: value for name, value in options.items() if value}}
-
-
-def _network_data(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "networkName": name,
-        "gateway": data.get("Gateway", ""),
-        "globalIpv6Address": data.get("GlobalIPv6Address", ""),
-        "globalIpv6PrefixLength": data.get("GlobalIPv6PrefixLen", 0),
-        "ipAddress": data.get("IPAddress", ""),
-        "ipPrefixLength": data.get("IPPrefixLen", 0),
-        "ipv6Gateway": data.get("IPv6Gateway", ""),
-        "macAddress": data.get("MacAddress", ""),
-    }

@@ -1,19 +1,16 @@
 """The inputs of docker:index/container:Container and where the engine keeps each of them.
 
-Read by container.py (checks, differences), container_body.py (inputs to the engine) and container_read.py (the engine's
-answer to inputs). Whether a change replaces follows the official provider, except for what it declares updatable and then
-does not carry out (`healthcheck`, `init`, `rm`, `tmpfs`): the engine can't change these, so here they replace.
+Read by container.py (checks, differences), container_body.py (inputs to the engine) and container_read.py (the
+engine's answer to inputs). Whether a change replaces follows the official provider, except for what it declares
+updatable and then does not carry out (`healthcheck`, `init`, `rm`, `tmpfs`): the engine can't change these, so here
+they replace.
 """
 
 from toolchain.plugins.common.table import Kind, Property
 
-STRING, INTEGER, BOOLEAN, STRINGS, MAP = (
-    Kind.STRING,
-    Kind.INTEGER,
-    Kind.BOOLEAN,
-    Kind.STRINGS,
-    Kind.MAP,
-)
+# What the official schema says that an absent ip of a port means.
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
+STRING, INTEGER, BOOLEAN, STRINGS, MAP = (Kind.STRING, Kind.INTEGER, Kind.BOOLEAN, Kind.STRINGS, Kind.MAP)
 
 
 def _objects(fields: str, needs: str = "", **more: object) -> Property:
@@ -27,9 +24,7 @@ def _in_place(kind: Kind, default: object = None) -> Property:
 
 def _limit(kind: Kind) -> Property:
     # `docker update` takes 0 for "as before": a limit can be changed in place but not lifted.
-    return Property(
-        kind, replaces=False, removal_replaces=True, default="" if kind is STRING else 0
-    )
+    return Property(kind, replaces=False, removal_replaces=True, default="" if kind is STRING else 0)
 
 
 # What says how to deal with the container; the engine does not know of it.
@@ -50,18 +45,10 @@ UPDATABLE = {
     "cpuQuota": _limit(INTEGER),
     "cpuSet": _limit(STRING),
     "cpuShares": _limit(INTEGER),
-    "deviceReadBps": _objects(
-        "path rate", "path rate", replaces=False, removal_replaces=True
-    ),
-    "deviceReadIops": _objects(
-        "path rate", "path rate", replaces=False, removal_replaces=True
-    ),
-    "deviceWriteBps": _objects(
-        "path rate", "path rate", replaces=False, removal_replaces=True
-    ),
-    "deviceWriteIops": _objects(
-        "path rate", "path rate", replaces=False, removal_replaces=True
-    ),
+    "deviceReadBps": _objects("path rate", "path rate", replaces=False, removal_replaces=True),
+    "deviceReadIops": _objects("path rate", "path rate", replaces=False, removal_replaces=True),
+    "deviceWriteBps": _objects("path rate", "path rate", replaces=False, removal_replaces=True),
+    "deviceWriteIops": _objects("path rate", "path rate", replaces=False, removal_replaces=True),
     "maxRetryCount": _in_place(INTEGER, 0),
     "memory": _limit(INTEGER),
     "memoryReservation": _limit(INTEGER),
@@ -76,11 +63,7 @@ FIXED = {
     "cpus": Property(STRING, default=""),
     "deviceCgroupRules": Property(STRINGS),
     "deviceRequests": _objects("capabilities count deviceIds driver options"),
-    "devices": _objects(
-        "containerPath hostPath permissions",
-        "hostPath",
-        field_defaults={"permissions": "rwm"},
-    ),
+    "devices": _objects("containerPath hostPath permissions", "hostPath", field_defaults={"permissions": "rwm"}),
     "dns": Property(STRINGS),
     "dnsOpts": Property(STRINGS),
     "dnsSearches": Property(STRINGS),
@@ -92,15 +75,8 @@ FIXED = {
     "healthcheck": Property(
         Kind.OBJECT,
         ordered=True,
-        fields=frozenset(
-            {"interval", "retries", "startInterval", "startPeriod", "tests", "timeout"}
-        ),
-        field_defaults={
-            "interval": "0s",
-            "startInterval": "0s",
-            "startPeriod": "0s",
-            "timeout": "0s",
-        },
+        fields=frozenset({"interval", "retries", "startInterval", "startPeriod", "tests", "timeout"}),
+        field_defaults={"interval": "0s", "startInterval": "0s", "startPeriod": "0s", "timeout": "0s"},
     ),
     "hostname": Property(STRING, default=""),
     "hosts": _objects("host ip", "host ip"),
@@ -110,22 +86,16 @@ FIXED = {
     "labels": _objects("label value", "label value"),
     "logDriver": Property(STRING, default=""),
     "logOpts": Property(MAP),
-    "mounts": _objects(
-        "bindOptions readOnly source target tmpfsOptions type volumeOptions",
-        "target type",
-    ),
+    "mounts": _objects("bindOptions readOnly source target tmpfsOptions type volumeOptions", "target type"),
     "name": Property(STRING),
     "networkMode": Property(STRING, default="bridge"),
     "networksAdvanced": _objects(
-        "aliases driverOpts gwPriority ipv4Address ipv6Address linkLocalIps macAddress name",
-        "name",
+        "aliases driverOpts gwPriority ipv4Address ipv6Address linkLocalIps macAddress name", "name"
     ),
     "pidMode": Property(STRING, default=""),
     "platform": Property(STRING, default=""),
     "ports": _objects(
-        "external internal ip protocol",
-        "internal",
-        field_defaults={"ip": "0.0.0.0", "protocol": "tcp"},
+        "external internal ip protocol", "internal", field_defaults={"ip": EVERY_ADDRESS, "protocol": "tcp"}
     ),
     "privileged": Property(BOOLEAN, default=False),
     "publishAllPorts": Property(BOOLEAN, default=False),
@@ -143,15 +113,13 @@ FIXED = {
     "tty": Property(BOOLEAN, default=False),
     "ulimits": _objects("hard name soft", "hard name soft"),
     "uploads": _objects(
-        "content contentBase64 executable file permissions source sourceHash",
+        "content contentBase64 executable file group owner permissions source sourceHash",
         "file",
         secret=frozenset({"content", "contentBase64"}),
     ),
     "user": Property(STRING, default=""),
     "usernsMode": Property(STRING, default=""),
-    "volumes": _objects(
-        "containerPath fromContainer hostPath readOnly selinuxRelabel volumeName"
-    ),
+    "volumes": _objects("containerPath fromContainer hostPath readOnly selinuxRelabel volumeName"),
     "workingDir": Property(STRING, default=""),
 }
 TABLE = LIFECYCLE | UPDATABLE | FIXED
@@ -211,19 +179,11 @@ THROTTLE_NAMES = {
     "deviceWriteIops": "BlkioDeviceWriteIOps",
 }
 # Fields of nested objects.
-DEVICE_NAMES = {
-    "hostPath": "PathOnHost",
-    "containerPath": "PathInContainer",
-    "permissions": "CgroupPermissions",
-}
+DEVICE_NAMES = {"hostPath": "PathOnHost", "containerPath": "PathInContainer", "permissions": "CgroupPermissions"}
+DEVICE_REQUEST_NAMES = {"driver": "Driver", "count": "Count", "deviceIds": "DeviceIDs", "options": "Options"}
 ULIMIT_NAMES = {"name": "Name", "soft": "Soft", "hard": "Hard"}
 THROTTLE_FIELDS = {"path": "Path", "rate": "Rate"}
-MOUNT_NAMES = {
-    "target": "Target",
-    "source": "Source",
-    "type": "Type",
-    "readOnly": "ReadOnly",
-}
+MOUNT_NAMES = {"target": "Target", "source": "Source", "type": "Type", "readOnly": "ReadOnly"}
 TMPFS_NAMES = {"sizeBytes": "SizeBytes", "mode": "Mode"}
 HEALTH_DURATIONS = {
     "interval": "Interval",
@@ -231,8 +191,4 @@ HEALTH_DURATIONS = {
     "startPeriod": "StartPeriod",
     "startInterval": "StartInterval",
 }
-ENDPOINT_ADDRESSES = {
-    "ipv4Address": "IPv4Address",
-    "ipv6Address": "IPv6Address",
-    "linkLocalIps": "LinkLocalIPs",
-}
+ENDPOINT_ADDRESSES = {"ipv4Address": "IPv4Address", "ipv6Address": "IPv6Address", "linkLocalIps": "LinkLocalIPs"}

@@ -1,7 +1,7 @@
 """The connection to the Docker engine, from the provider's settings; used by every resource type.
 
-docker-py takes a quarter of a second to import, which an `up` without changes should not pay: it is imported on the first
-call to the engine. Clients are one per thread, as requests' sessions are not made for sharing.
+docker-py takes a quarter of a second to import, which an `up` without changes should not pay: it is imported on the
+first call to the engine. Clients are one per thread, as requests' sessions are not made for sharing.
 """
 
 import json
@@ -11,23 +11,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolchain.plugins.common.resource import Call, ProviderError
 from toolchain.plugins.common.values import Properties
-
-if TYPE_CHECKING:
-    from docker.api.client import APIClient
 
 # The engine answers at once or streams; what takes longer is polled or read as a stream without a limit.
 TIMEOUT_SECONDS = 120
 # On every object that a deployment made: whose it is, so that what an interrupted `up` left is told from a stranger's.
 URN_LABEL = "cairn.pulumi-urn"
-TLS_FILES = {
-    "caMaterial": "ca.pem",
-    "certMaterial": "cert.pem",
-    "keyMaterial": "key.pem",
-}
+TLS_FILES = {"caMaterial": "ca.pem", "certMaterial": "cert.pem", "keyMaterial": "key.pem"}
 
 
 class Engine:
@@ -43,9 +36,7 @@ class Engine:
         self._settings = {name: _decoded(value) for name, value in settings.items()}
         self._clients = threading.local()
         if sum(key in self._settings for key in TLS_FILES) not in (0, len(TLS_FILES)):
-            raise ProviderError(
-                f"docker: the settings {', '.join(TLS_FILES)} are needed together"
-            )
+            raise ProviderError(f"docker: the settings {', '.join(TLS_FILES)} are needed together")
 
     def client(self) -> Any:
         """This thread's docker-py APIClient; untyped, since the stubs leave out half of what is called."""
@@ -56,19 +47,15 @@ class Engine:
     def post(self, path: str, target: str, body: dict[str, Any]) -> None:
         """Call the engine's API where docker-py's own method leaves out parts of the body."""
         client = self.client()
-        client._raise_for_status(
-            client._post_json(client._url(path, target), data=body)
-        )
+        # docker-py has no public way; its own methods are made of these.
+        client._raise_for_status(client._post_json(client._url(path, target), data=body))  # noqa: SLF001
 
     def registry_auth(self, image: str) -> dict[str, str] | None:
         """The user and password set for an image's registry; None leaves it to docker-py and the user's own config."""
-        registry = image.split("/")[0] if "/" in image else "docker.io"
+        registry = image.split("/", maxsplit=1)[0] if "/" in image else "docker.io"
         for entry in self._settings.get("registryAuth", []):
             if _host(entry.get("address", "")) == registry and entry.get("username"):
-                return {
-                    "username": entry["username"],
-                    "password": entry.get("password", ""),
-                }
+                return {"username": entry["username"], "password": entry.get("password", "")}
         return None
 
     def _connect(self) -> "APIClient":
@@ -99,15 +86,9 @@ class Engine:
 
             context = ContextAPI.get_context(name)
             if context is None:
-                raise ProviderError(
-                    f"docker: there is no context {name}; `docker context ls` lists them"
-                )
+                raise ProviderError(f"docker: there is no context {name}; `docker context ls` lists them")
             return str(context.Host)
-        return str(
-            self._settings.get("host")
-            or os.environ.get("DOCKER_HOST")
-            or "unix:///var/run/docker.sock"
-        )
+        return str(self._settings.get("host") or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
 
     def _tls(self) -> Any:
         from docker.tls import TLSConfig
@@ -134,23 +115,15 @@ def doing(what: str) -> Iterator[None]:
     try:
         yield
     except DockerException as problem:
-        raise ProviderError(
-            f"docker could not {what}: {daemon_words(problem)}"
-        ) from problem
+        raise ProviderError(f"docker could not {what}: {daemon_words(problem)}") from problem
     except RequestException as problem:
-        raise ProviderError(
-            f"docker could not {what}: the connection to the engine failed: {problem}"
-        ) from problem
+        raise ProviderError(f"docker could not {what}: the connection to the engine failed: {problem}") from problem
 
 
 def daemon_words(problem: Exception) -> str:
     """What the engine said, without the client's wrapping."""
     explanation = getattr(problem, "explanation", None)
-    return str(
-        explanation.decode()
-        if isinstance(explanation, bytes)
-        else explanation or problem
-    )
+    return str(explanation.decode() if isinstance(explanation, bytes) else explanation or problem)
 
 
 def marked_as_ours(labels: dict[str, str], call: Call) -> dict[str, str]:

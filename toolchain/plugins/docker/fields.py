@@ -10,19 +10,12 @@ def labels_to_map(labels: list[dict[str, str]] | None) -> dict[str, str]:
 
 def labels_from_map(labels: dict[str, str] | None) -> list[dict[str, str]]:
     """The engine's labels as inputs, in a steady order."""
-    return [
-        {"label": name, "value": value}
-        for name, value in sorted((labels or {}).items())
-    ]
+    return [{"label": name, "value": value} for name, value in sorted((labels or {}).items())]
 
 
 def renamed(entry: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     """The fields of an object under other names, absent ones left out."""
-    return {
-        new: entry[old]
-        for old, new in names.items()
-        if entry.get(old) not in (None, "", [], {})
-    }
+    return {new: entry[old] for old, new in names.items() if entry.get(old) not in (None, "", [], {})}
 
 
 def reversed_names(names: dict[str, str]) -> dict[str, str]:

@@ -25,8 +25,6 @@ def get_remote_image(engine: Engine, arguments: Properties) -> Properties:
     name = arguments["name"]
     image = inspect_image(engine, name)
     if image is None:
-        raise ProviderError(
-            f"there is no image {name} on the engine; RemoteImage pulls one"
-        )
+        raise ProviderError(f"there is no image {name} on the engine; RemoteImage pulls one")
     digests = image.get("RepoDigests") or [""]
     return {"id": image["Id"], "name": name, "repoDigest": digests[0]}

@@ -1,7 +1,7 @@
 """`.dockerignore`: which files of a build context are left out. Called by build_context.py.
 
-The rules are Docker's: patterns of path segments, `**` for any number of them, `!` to take files in again, the last match
-decides, and a matched folder takes everything below with it.
+The rules are Docker's: patterns of path segments, `**` for any number of them, `!` to take files in again, the last
+match decides, and a matched folder takes everything below with it.
 """
 
 import re
@@ -39,10 +39,7 @@ class Ignore:
 
 def read_ignore(context: Path, dockerfile: Path) -> Ignore:
     """The Dockerfile's own ignore file if it has one, else the context's."""
-    for path in (
-        dockerfile.with_name(f"{dockerfile.name}.dockerignore"),
-        context / ".dockerignore",
-    ):
+    for path in (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), context / ".dockerignore"):
         if path.is_file():
             return parse_ignore(path.read_text())
     return Ignore(())
@@ -51,16 +48,12 @@ def read_ignore(context: Path, dockerfile: Path) -> Ignore:
 def parse_ignore(text: str) -> Ignore:
     """Read the lines of an ignore file."""
     lines = [line.strip() for line in text.splitlines()]
-    return Ignore(
-        tuple(_rule(line) for line in lines if line and not line.startswith("#"))
-    )
+    return Ignore(tuple(_rule(line) for line in lines if line and not line.startswith("#")))
 
 
 def _rule(line: str) -> Rule:
     keeps = line.startswith("!")
-    segments = [
-        part for part in line.lstrip("!").strip().split("/") if part not in ("", ".")
-    ]
+    segments = [part for part in line.lstrip("!").strip().split("/") if part not in ("", ".")]
     return Rule(re.compile(_expression(segments) + r"(?:/.*)?\Z", re.DOTALL), keeps)
 
 
@@ -81,7 +74,7 @@ def _segment(segment: str) -> str:
 
 
 def _part(part: str) -> str:
-    if part.startswith("[") and part.endswith("]") and len(part) > 2:
+    if part[0] == "[" and part[1:]:
         return part
     if part.startswith("\\"):
         return re.escape(part[1:])

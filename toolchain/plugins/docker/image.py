@@ -1,19 +1,14 @@
 """docker:index/image:Image: builds an image with the engine's classic builder, and pushes it unless told not to.
 
-As with the official provider an image stays on the engine when its resource is deleted (it is the next build's cache), and
-`repoDigest` is the image's id where it was not pushed. Nothing is built in a preview, with `buildOnPreview` either.
+As with the official provider an image stays on the engine when its resource is deleted (it is the next build's
+cache), and `repoDigest` is the image's id where it was not pushed. Nothing is built in a preview, with
+`buildOnPreview` either.
 """
 
 from collections import deque
 from typing import Any
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    ProviderError,
-    Resource,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Problem, Property
 from toolchain.plugins.common.values import Properties, Secret, has_unknown, plain
 from toolchain.plugins.docker.build_context import BuildContext, build_context
@@ -24,12 +19,7 @@ DIGEST = "contextDigest"
 BUILD_FIELDS = f"addHosts args builderVersion cacheFrom context {DIGEST} dockerfile network platform target"
 TABLE = {
     "imageName": Property(Kind.STRING, replaces=False, required=True),
-    "build": Property(
-        Kind.OBJECT,
-        replaces=False,
-        ordered=True,
-        fields=frozenset(BUILD_FIELDS.split()),
-    ),
+    "build": Property(Kind.OBJECT, replaces=False, ordered=True, fields=frozenset(BUILD_FIELDS.split())),
     "buildOnPreview": Property(Kind.BOOLEAN, replaces=False, default=False),
     "registry": Property(
         Kind.OBJECT,
@@ -41,14 +31,7 @@ TABLE = {
     ),
     "skipPush": Property(Kind.BOOLEAN, replaces=False, default=False),
 }
-COMPUTED = (
-    "baseImageName",
-    "context",
-    "dockerfile",
-    "platform",
-    "registryServer",
-    "repoDigest",
-)
+COMPUTED = ("baseImageName", "context", "dockerfile", "platform", "registryServer", "repoDigest")
 OUTPUT_LINES = 30
 
 
@@ -66,7 +49,9 @@ class Image(Resource):
     def problems(self, inputs: Properties) -> list[Problem]:
         """BuildKit needs a session that docker-py does not speak."""
         if inputs.get("build", {}).get("builderVersion") == "BuilderBuildKit":
-            reason = "Cairn's docker plugin builds with BuilderV1 only; leave builderVersion out or use the official plugin"
+            reason = (
+                "Cairn's docker plugin builds with BuilderV1 only; leave builderVersion out or use the official plugin"
+            )
             return [Problem("build.builderVersion", reason)]
         return []
 
@@ -77,11 +62,7 @@ class Image(Resource):
             return inputs
         digest = {DIGEST: _context(build).digest()}
         declared = inputs.get("build", {})
-        marked = (
-            Secret({**declared.value, **digest})
-            if isinstance(declared, Secret)
-            else {**declared, **digest}
-        )
+        marked = Secret({**declared.value, **digest}) if isinstance(declared, Secret) else {**declared, **digest}
         return {**inputs, "build": marked}
 
     def create(self, call: Call, inputs: Properties) -> Created:
@@ -95,17 +76,11 @@ class Image(Resource):
         if image is None:
             return None
         if not inputs:
-            return Found(
-                name,
-                {"imageName": name},
-                {"baseImageName": name, "repoDigest": image["Id"]},
-            )
+            return Found(name, {"imageName": name}, {"baseImageName": name, "repoDigest": image["Id"]})
         pushed = not inputs.get("skipPush", False)
         return Found(identifier, inputs, {} if pushed else {"repoDigest": image["Id"]})
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Build anew; unchanged steps come from the engine's cache."""
         return self._build_and_push(call, new)
 
@@ -118,35 +93,32 @@ class Image(Resource):
         self._build(call, name, build, context)
         image = inspect_image(self._engine, name)
         if image is None:
-            raise ProviderError(
-                f"the image {name} was built but the engine does not have it"
-            )
+            raise ProviderError(f"the image {name} was built but the engine does not have it")
         registry = inputs.get("registry", {})
-        digest = (
-            image["Id"]
-            if inputs.get("skipPush", False)
-            else self._push(call, name, registry)
-        )
+        digest = image["Id"] if inputs.get("skipPush", False) else self._push(call, name, registry)
         return {
             "baseImageName": name,
             "imageName": name,
             "context": build.get("context", "."),
             "dockerfile": context.dockerfile_name,
-            "platform": build.get("platform")
-            or f"{image['Os']}/{image['Architecture']}",
+            "platform": build.get("platform") or f"{image['Os']}/{image['Architecture']}",
             "registryServer": registry.get("server", ""),
             "repoDigest": digest,
         }
 
-    def _build(
-        self, call: Call, name: str, build: dict[str, Any], context: BuildContext
-    ) -> None:
+    def _build(self, call: Call, name: str, build: dict[str, Any], context: BuildContext) -> None:
         step, lines = "the first step", deque[str](maxlen=OUTPUT_LINES)
         with context.archive() as archive, doing(f"build the image {name}"):
             stream = self._engine.client().build(
-                fileobj=archive, custom_context=True, dockerfile=context.dockerfile_name, tag=name, decode=True, rm=True,
-                forcerm=True, **_options(build),
-            )  # fmt: skip
+                fileobj=archive,
+                custom_context=True,
+                dockerfile=context.dockerfile_name,
+                tag=name,
+                decode=True,
+                rm=True,
+                forcerm=True,
+                **_options(build),
+            )
             for message in until_cancelled(call, stream):
                 text = str(message.get("stream", "")).rstrip()
                 if text.startswith("Step "):
@@ -156,24 +128,15 @@ class Image(Resource):
                     lines.append(text)
                 if "error" in message:
                     output = "\n".join(lines) or "the step printed nothing"
-                    raise ProviderError(
-                        f"building {name} failed at {step}: {message['error']}\n{output}"
-                    )
+                    raise ProviderError(f"building {name} failed at {step}: {message['error']}\n{output}")
 
     def _push(self, call: Call, name: str, registry: dict[str, str]) -> str:
         call.status(f"pushing {name}")
-        own = (
-            {"username": registry["username"], "password": registry["password"]}
-            if "username" in registry
-            else None
-        )
+        own = {"username": registry["username"], "password": registry["password"]} if "username" in registry else None
         digest = ""
         with doing(f"push the image {name}"):
             stream = self._engine.client().push(
-                name,
-                stream=True,
-                decode=True,
-                auth_config=own or self._engine.registry_auth(name),
+                name, stream=True, decode=True, auth_config=own or self._engine.registry_auth(name)
             )
             for message in until_cancelled(call, stream):
                 if "error" in message:

@@ -1,4 +1,4 @@
-"""Images on the engine: finding, pulling, reading the engine's progress streams. Used by the image types and containers."""
+"""Images on the engine: finding, pulling, reading progress streams. Used by the image types and containers."""
 
 import queue
 import threading
@@ -24,9 +24,7 @@ def inspect_image(engine: Engine, name: str) -> dict[str, Any] | None:
     return image
 
 
-def ensure_local(
-    engine: Engine, call: Call, name: str, platform: str | None
-) -> dict[str, Any]:
+def ensure_local(engine: Engine, call: Call, name: str, platform: str | None) -> dict[str, Any]:
     """The image; pulled from its registry only where the engine has none of that name."""
     image = inspect_image(engine, name)
     if image is not None:
@@ -34,9 +32,7 @@ def ensure_local(
     pull(engine, call, name, platform)
     image = inspect_image(engine, name)
     if image is None:
-        raise ProviderError(
-            f"the image {name} was pulled but the engine does not have it"
-        )
+        raise ProviderError(f"the image {name} was pulled but the engine does not have it")
     return image
 
 
@@ -51,32 +47,21 @@ def pull(engine: Engine, call: Call, name: str, platform: str | None) -> None:
         start = engine.client().pull
         tag = None if "@" in name else _tag(name)
         stream = start(
-            name,
-            tag=tag,
-            stream=True,
-            decode=True,
-            platform=platform,
-            auth_config=engine.registry_auth(name),
+            name, tag=tag, stream=True, decode=True, platform=platform, auth_config=engine.registry_auth(name)
         )
         for message in until_cancelled(call, stream):
             if "error" in message:
-                raise ProviderError(
-                    f"docker could not pull the image {name}: {message['error']}"
-                )
+                raise ProviderError(f"docker could not pull the image {name}: {message['error']}")
 
 
-def until_cancelled(
-    call: Call, stream: Iterator[dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def until_cancelled(call: Call, stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The stream's messages, given up as soon as the deployment is cancelled.
 
-    A thread reads, since reading blocks while the engine is silent; an abandoned one ends with the process, which closes
-    the connection, and with it the engine ends the work.
+    A thread reads, since reading blocks while the engine is silent; an abandoned one ends with the process, which
+    closes the connection, and with it the engine ends the work.
     """
     messages: queue.Queue[Any] = queue.Queue()
-    threading.Thread(
-        target=_read_into, args=(stream, messages.put), daemon=True
-    ).start()
+    threading.Thread(target=_read_into, args=(stream, messages.put), daemon=True).start()
     while True:
         try:
             message = messages.get(timeout=POLL_SECONDS)

@@ -2,35 +2,13 @@
 
 from typing import Any
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    ProviderError,
-    Resource,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Property, same
 from toolchain.plugins.common.values import Properties
-from toolchain.plugins.docker.engine import (
-    Engine,
-    doing,
-    is_ours,
-    marked_as_ours,
-    without_mark,
-)
-from toolchain.plugins.docker.fields import (
-    labels_from_map,
-    labels_to_map,
-    renamed,
-    reversed_names,
-)
+from toolchain.plugins.docker.engine import Engine, doing, is_ours, marked_as_ours, without_mark
+from toolchain.plugins.docker.fields import labels_from_map, labels_to_map, renamed, reversed_names
 
-IPAM_NAMES = {
-    "subnet": "Subnet",
-    "ipRange": "IPRange",
-    "gateway": "Gateway",
-    "auxAddress": "AuxiliaryAddresses",
-}
+IPAM_NAMES = {"subnet": "Subnet", "ipRange": "IPRange", "gateway": "Gateway", "auxAddress": "AuxiliaryAddresses"}
 LABEL_FIELDS = frozenset({"label", "value"})
 TABLE = {
     "name": Property(Kind.STRING),
@@ -83,13 +61,9 @@ class Network(Resource):
         if network is None:
             return None
         # An id is never given twice and its network never changes: declared inputs stay as they were written.
-        return Found(
-            network["Id"], inputs or _inputs(network), network_outputs(network)
-        )
+        return Found(network["Id"], inputs or _inputs(network), network_outputs(network))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces; what is left to do is nothing."""
         return network_outputs(self._present(identifier))
 
@@ -100,13 +74,8 @@ class Network(Resource):
         network = self._inspect(identifier)
         if network is None:
             return
-        users = ", ".join(
-            sorted(user["Name"] for user in (network.get("Containers") or {}).values())
-        )
-        with doing(
-            f"remove the network {network['Name']}"
-            + (f", which {users} still use" if users else "")
-        ):
+        users = ", ".join(sorted(user["Name"] for user in (network.get("Containers") or {}).values()))
+        with doing(f"remove the network {network['Name']}" + (f", which {users} still use" if users else "")):
             try:
                 self._engine.client().remove_network(identifier)
             except NotFound:
@@ -115,9 +84,7 @@ class Network(Resource):
     def _present(self, identifier: str) -> dict[str, Any]:
         network = self._inspect(identifier)
         if network is None:
-            raise ProviderError(
-                f"the network {identifier} is gone: run `pulumi refresh`, then `pulumi up`"
-            )
+            raise ProviderError(f"the network {identifier} is gone: run `pulumi refresh`, then `pulumi up`")
         return network
 
     def _inspect(self, identifier: str) -> dict[str, Any] | None:
@@ -125,20 +92,14 @@ class Network(Resource):
 
         with doing(f"look up the network {identifier}"):
             try:
-                network: dict[str, Any] = self._engine.client().inspect_network(
-                    identifier
-                )
+                network: dict[str, Any] = self._engine.client().inspect_network(identifier)
             except NotFound:
                 return None
         return network
 
     def _make_room(self, call: Call, name: str) -> None:
         with doing(f"look for networks named {name}"):
-            namesakes = [
-                n
-                for n in self._engine.client().networks(names=[name])
-                if n["Name"] == name
-            ]
+            namesakes = [n for n in self._engine.client().networks(names=[name]) if n["Name"] == name]
         for network in namesakes:
             if not is_ours(network.get("Labels"), call):
                 raise ProviderError(
@@ -155,9 +116,7 @@ def _ipam(inputs: Properties) -> dict[str, Any] | None:
     return {
         "Driver": inputs.get("ipamDriver", "default"),
         "Options": inputs.get("ipamOptions"),
-        "Config": [
-            renamed(config, IPAM_NAMES) for config in inputs.get("ipamConfigs", [])
-        ],
+        "Config": [renamed(config, IPAM_NAMES) for config in inputs.get("ipamConfigs", [])],
     }
 
 
@@ -172,28 +131,19 @@ def _inputs(network: dict[str, Any]) -> Properties:
         "ipv6": network["EnableIPv6"],
         "ipamDriver": ipam.get("Driver"),
         "ipamOptions": ipam.get("Options"),
-        "ipamConfigs": [
-            renamed(config, reversed_names(IPAM_NAMES))
-            for config in ipam.get("Config") or []
-        ],
+        "ipamConfigs": [renamed(config, reversed_names(IPAM_NAMES)) for config in ipam.get("Config") or []],
         "labels": labels_from_map(without_mark(network["Labels"])),
         "options": network["Options"],
     }
-    return {
-        name: value
-        for name, value in inputs.items()
-        if name == "name" or not same(TABLE[name], None, value)
-    }
+    return {name: value for name, value in inputs.items() if name == "name" or not same(TABLE[name], None, value)}
 
 
 def network_outputs(network: dict[str, Any]) -> Properties:
+    """What the engine decided."""
     return {
         "driver": network["Driver"],
         "internal": network["Internal"],
-        "ipamConfigs": [
-            renamed(c, reversed_names(IPAM_NAMES))
-            for c in (network["IPAM"] or {}).get("Config") or []
-        ],
+        "ipamConfigs": [renamed(c, reversed_names(IPAM_NAMES)) for c in (network["IPAM"] or {}).get("Config") or []],
         "options": network["Options"] or {},
         "scope": network["Scope"],
     }

@@ -25,9 +25,7 @@ def docker_plugin() -> Plugin:
         resources={kind.token: kind(engine) for kind in kinds},
         functions={
             "docker:index/getNetwork:getNetwork": partial(get_network, engine),
-            "docker:index/getRemoteImage:getRemoteImage": partial(
-                get_remote_image, engine
-            ),
+            "docker:index/getRemoteImage:getRemoteImage": partial(get_remote_image, engine),
         },
         configure=engine.configure,
     )

@@ -1,12 +1,6 @@
 """docker:index/remoteImage:RemoteImage and docker:index/tag:Tag: images that come from elsewhere, and their names."""
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    ProviderError,
-    Resource,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Problem, Property
 from toolchain.plugins.common.values import Properties
 from toolchain.plugins.docker.engine import Engine, doing
@@ -54,19 +48,13 @@ class RemoteImage(Resource):
         image = inspect_image(self._engine, name)
         if image is None:
             return None
-        return Found(
-            image["Id"] + name, inputs or {"name": name}, _image_outputs(image)
-        )
+        return Found(image["Id"] + name, inputs or {"name": name}, _image_outputs(image))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """What can change in place only says how to delete."""
         image = inspect_image(self._engine, new["name"])
         if image is None:
-            raise ProviderError(
-                f"the image {new['name']} is gone: run `pulumi refresh`, then `pulumi up`"
-            )
+            raise ProviderError(f"the image {new['name']} is gone: run `pulumi refresh`, then `pulumi up`")
         return _image_outputs(image)
 
     def delete(self, call: Call, identifier: str, inputs: Properties) -> None:
@@ -77,9 +65,7 @@ class RemoteImage(Resource):
             return
         with doing(f"remove the image {inputs['name']} (set keepLocally to leave it)"):
             try:
-                self._engine.client().remove_image(
-                    inputs["name"], force=inputs.get("forceRemove", False)
-                )
+                self._engine.client().remove_image(inputs["name"], force=inputs.get("forceRemove", False))
             except ImageNotFound:
                 return
 
@@ -100,27 +86,18 @@ class Tag(Resource):
         with doing(f"tag {source} as {target}"):
             self._engine.client().tag(source, target, force=True)
         image = inspect_image(self._engine, source)
-        return Created(
-            f"{source}.{target}", {"sourceImageId": image["Id"] if image else ""}
-        )
+        return Created(f"{source}.{target}", {"sourceImageId": image["Id"] if image else ""})
 
     def read(self, call: Call, identifier: str, inputs: Properties) -> Found | None:
         """The tag is there when the target is the source's image."""
         if not inputs:
-            raise ProviderError(
-                "a tag can't be imported: its id does not tell where the two names part"
-            )
-        source, target = (
-            inspect_image(self._engine, inputs[name])
-            for name in ("sourceImage", "targetImage")
-        )
+            raise ProviderError("a tag can't be imported: its id does not tell where the two names part")
+        source, target = (inspect_image(self._engine, inputs[name]) for name in ("sourceImage", "targetImage"))
         if source is None or target is None or source["Id"] != target["Id"]:
             return None
         return Found(identifier, inputs, {"sourceImageId": source["Id"]})
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces."""
         return self.create(call, new).outputs
 
@@ -130,7 +107,4 @@ class Tag(Resource):
 
 def _image_outputs(image: dict[str, object]) -> Properties:
     digests = image.get("RepoDigests")
-    return {
-        "imageId": image["Id"],
-        "repoDigest": digests[0] if isinstance(digests, list) and digests else "",
-    }
+    return {"imageId": image["Id"], "repoDigest": digests[0] if isinstance(digests, list) and digests else ""}

@@ -2,28 +2,10 @@
 
 from typing import Any
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    ProviderError,
-    Resource,
-)
-from toolchain.plugins.common.table import (
-    Kind,
-    Problem,
-    Property,
-    kept_where_same,
-    same,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
+from toolchain.plugins.common.table import Kind, Problem, Property, kept_where_same, same
 from toolchain.plugins.common.values import Properties
-from toolchain.plugins.docker.engine import (
-    Engine,
-    doing,
-    is_ours,
-    marked_as_ours,
-    without_mark,
-)
+from toolchain.plugins.docker.engine import Engine, doing, is_ours, marked_as_ours, without_mark
 from toolchain.plugins.docker.fields import labels_from_map, labels_to_map
 
 LABEL_FIELDS = frozenset({"label", "value"})
@@ -71,15 +53,9 @@ class Volume(Resource):
         volume = self._inspect(identifier)
         if volume is None:
             return None
-        return Found(
-            identifier,
-            kept_where_same(TABLE, inputs, _inputs(volume)),
-            _outputs(volume),
-        )
+        return Found(identifier, kept_where_same(TABLE, inputs, _inputs(volume)), _outputs(volume))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces; what is left to do is nothing."""
         return _outputs(self._present(identifier))
 
@@ -105,9 +81,7 @@ class Volume(Resource):
     def _present(self, name: str) -> dict[str, Any]:
         volume = self._inspect(name)
         if volume is None:
-            raise ProviderError(
-                f"the volume {name} is gone: run `pulumi refresh`, then `pulumi up`"
-            )
+            raise ProviderError(f"the volume {name} is gone: run `pulumi refresh`, then `pulumi up`")
         return volume
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
@@ -128,11 +102,7 @@ def _inputs(volume: dict[str, Any]) -> Properties:
         "driverOpts": volume["Options"],
         "labels": labels_from_map(without_mark(volume["Labels"])),
     }
-    return {
-        name: value
-        for name, value in inputs.items()
-        if name == "name" or not same(TABLE[name], None, value)
-    }
+    return {name: value for name, value in inputs.items() if name == "name" or not same(TABLE[name], None, value)}
 
 
 def _outputs(volume: dict[str, Any]) -> Properties:

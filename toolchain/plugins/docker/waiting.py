@@ -1,6 +1,7 @@
 """Waiting for a container: until it runs, until it is healthy, until it has ended. Called by container.py.
 
-Every wait looks at the deployment's cancellation and reports how it goes; a failure says what the container itself said.
+Every wait looks at the deployment's cancellation and reports how it goes; a failure says what the container itself
+said.
 """
 
 import time
@@ -43,9 +44,7 @@ class Waiting:
     def inspect(self) -> dict[str, Any]:
         """The container as it is."""
         with doing(f"look at the container {self._name}"):
-            container: dict[str, Any] = self._engine.client().inspect_container(
-                self._identifier
-            )
+            container: dict[str, Any] = self._engine.client().inspect_container(self._identifier)
         return container
 
     def _settled(self, must_run: bool) -> dict[str, Any]:
@@ -61,23 +60,15 @@ class Waiting:
             container = self.inspect()
             health = container["State"].get("Health")
             if health is None:
-                raise ProviderError(
-                    f"{self._name}: wait needs a healthcheck, in the resource or in its image"
-                )
+                raise ProviderError(f"{self._name}: wait needs a healthcheck, in the resource or in its image")
             if health["Status"] == "healthy":
                 return container
             passed = time.monotonic() - start
             if not _alive(container) or passed > timeout:
-                raise ProviderError(
-                    self._story(
-                        container, f"did not become healthy within {timeout:g} s:"
-                    )
-                )
+                raise ProviderError(self._story(container, f"did not become healthy within {timeout:g} s:"))
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
-                self._call.status(
-                    f"{health['Status']}, waiting to be healthy ({passed:.0f} of {timeout:g} s)"
-                )
+                self._call.status(f"{health['Status']}, waiting to be healthy ({passed:.0f} of {timeout:g} s)")
             self._pause(POLL_SECONDS)
 
     def _until_ended(self) -> dict[str, Any]:
@@ -89,23 +80,17 @@ class Waiting:
 
     def _pause(self, seconds: float) -> None:
         if self._call.cancelled.wait(seconds):
-            raise ProviderError(
-                f"{self._name}: interrupted while waiting; the container is left as it is"
-            )
+            raise ProviderError(f"{self._name}: interrupted while waiting; the container is left as it is")
 
     def _story(self, container: dict[str, Any], beginning: str) -> str:
         state = container["State"]
         story = f"the container {self._name} {beginning} it is {state['Status']}"
         if not state["Running"]:
-            story += f" with exit code {state['ExitCode']}" + (
-                f" ({state['Error']})" if state.get("Error") else ""
-            )
+            story += f" with exit code {state['ExitCode']}" + (f" ({state['Error']})" if state.get("Error") else "")
         checks = (state.get("Health") or {}).get("Log") or []
         if checks:
             output = checks[-1]["Output"].strip() or "no output"
-            story += (
-                f"\nlast health check (exit code {checks[-1]['ExitCode']}): {output}"
-            )
+            story += f"\nlast health check (exit code {checks[-1]['ExitCode']}): {output}"
         logs = self.logs(LOG_LINES)
         return story + (f"\nlast log lines:\n{logs}" if logs else "\nit logged nothing")
 

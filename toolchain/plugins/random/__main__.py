@@ -4,7 +4,7 @@ from toolchain import lean_proto
 
 lean_proto.install()
 
-from toolchain.plugins.common.process import serve
-from toolchain.plugins.random.plugin import random_plugin
+from toolchain.plugins.common.process import serve  # noqa: E402 (the bare packages come before anything of pulumi)
+from toolchain.plugins.random.plugin import random_plugin  # noqa: E402
 
 serve(random_plugin())

@@ -4,20 +4,11 @@ import base64
 import binascii
 import secrets
 
-from toolchain.plugins.common.resource import (
-    Call,
-    Created,
-    Found,
-    ProviderError,
-    Resource,
-)
+from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Problem, Property
 from toolchain.plugins.common.values import UNKNOWN, Properties
 
-BYTES_TABLE = {
-    "length": Property(Kind.INTEGER, required=True),
-    "keepers": Property(Kind.MAP),
-}
+BYTES_TABLE = {"length": Property(Kind.INTEGER, required=True), "keepers": Property(Kind.MAP)}
 ID_TABLE = {
     "byteLength": Property(Kind.INTEGER, required=True),
     "keepers": Property(Kind.MAP),
@@ -48,9 +39,7 @@ class RandomBytes(Resource):
         octets = _decoded(identifier)
         return Found("none", {"length": len(octets)}, _byte_outputs(octets))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces: the state's value stays."""
         return {}
 
@@ -83,9 +72,7 @@ class RandomId(Resource):
         found = {"byteLength": len(octets), **({"prefix": prefix} if prefix else {})}
         return Found(_url_safe(octets), found, _id_outputs(octets, prefix))
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces: the state's value stays."""
         return {}
 
@@ -95,23 +82,14 @@ class RandomId(Resource):
 
 def _too_short(name: str, inputs: Properties) -> list[Problem]:
     length = inputs[name]
-    return (
-        [Problem(name, "has to be 1 or more")]
-        if length is not UNKNOWN and length < 1
-        else []
-    )
+    return [Problem(name, "has to be 1 or more")] if length is not UNKNOWN and length < 1 else []
 
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(
-            text + "=" * (-len(text) % 4),
-            altchars=b"-_" if set(text) & set("-_") else None,
-        )
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if set(text) & set("-_") else None)
     except binascii.Error as problem:
-        raise ProviderError(
-            f"an import needs the value in base64: {problem}"
-        ) from problem
+        raise ProviderError(f"an import needs the value in base64: {problem}") from problem
 
 
 def _url_safe(octets: bytes) -> str:

@@ -15,13 +15,7 @@ ENGINE_SETTINGS = frozenset({"version", "pluginDownloadURL"})
 def random_plugin() -> Plugin:
     """The plugin; it has no settings."""
     kinds = (RandomBytes, RandomId, RandomPassword, RandomString)
-    return Plugin(
-        "random",
-        VERSION,
-        {kind.token: kind() for kind in kinds},
-        functions={},
-        configure=_no_settings,
-    )
+    return Plugin("random", VERSION, {kind.token: kind() for kind in kinds}, functions={}, configure=_no_settings)
 
 
 def _no_settings(settings: Properties) -> None:

@@ -15,12 +15,7 @@ CLASSES = {
     "numeric": "0123456789",
     "special": "!@#$%&*()-_=+[]{}<>:?",
 }
-MINIMUMS = {
-    "lower": "minLower",
-    "upper": "minUpper",
-    "numeric": "minNumeric",
-    "special": "minSpecial",
-}
+MINIMUMS = {"lower": "minLower", "upper": "minUpper", "numeric": "minNumeric", "special": "minSpecial"}
 TABLE = {
     "length": Property(Kind.INTEGER, required=True),
     "keepers": Property(Kind.MAP),
@@ -45,17 +40,8 @@ class RandomString(Resource):
             return []
         least = max(1, sum(inputs.get(name, 0) for name in MINIMUMS.values()))
         if inputs["length"] < least:
-            return [
-                Problem(
-                    "length",
-                    f"{inputs['length']} characters can't hold the {least} that are asked for",
-                )
-            ]
-        return (
-            []
-            if _alphabet(inputs)
-            else [Problem("length", "every class of characters is switched off")]
-        )
+            return [Problem("length", f"{inputs['length']} characters can't hold the {least} that are asked for")]
+        return [] if _alphabet(inputs) else [Problem("length", "every class of characters is switched off")]
 
     def create(self, call: Call, inputs: Properties) -> Created:
         """Draw the characters."""
@@ -66,15 +52,9 @@ class RandomString(Resource):
         """The state alone has the value; to import one, give it as the id."""
         if inputs:
             return Found(identifier, inputs, {})
-        return Found(
-            self._identifier(identifier),
-            {"length": len(identifier)},
-            {"result": identifier},
-        )
+        return Found(self._identifier(identifier), {"length": len(identifier)}, {"result": identifier})
 
-    def update(
-        self, call: Call, identifier: str, old: Properties, new: Properties
-    ) -> Properties:
+    def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
         """Every change replaces: the state's value stays."""
         return {}
 
@@ -106,25 +86,15 @@ def draw(inputs: Properties) -> str:
         for _ in range(inputs.get(least, 0))
     ]
     alphabet = _alphabet(inputs)
-    characters += [
-        secrets.choice(alphabet) for _ in range(inputs["length"] - len(characters))
-    ]
+    characters += [secrets.choice(alphabet) for _ in range(inputs["length"] - len(characters))]
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters)
 
 
 def _alphabet(inputs: Properties) -> str:
     switched_off = {"numeric"} if not inputs.get("number", True) else set()
-    return "".join(
-        _characters(n, inputs)
-        for n in CLASSES
-        if inputs.get(n, True) and n not in switched_off
-    )
+    return "".join(_characters(n, inputs) for n in CLASSES if inputs.get(n, True) and n not in switched_off)
 
 
 def _characters(name: str, inputs: Properties) -> str:
-    return (
-        str(inputs.get("overrideSpecial") or CLASSES[name])
-        if name == "special"
-        else CLASSES[name]
-    )
+    return str(inputs.get("overrideSpecial") or CLASSES[name]) if name == "special" else CLASSES[name]

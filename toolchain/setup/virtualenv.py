@@ -3,8 +3,10 @@
 Everything is checked by hash. uv installs, since it is ten times as fast as pip; where uv cannot run, pip does it.
 """
 
+import json
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 from toolchain import versions
@@ -36,7 +38,10 @@ def step(machine: Machine, shell: Shell) -> Step:
 
 def _wanted(machine: Machine) -> str:
     locks = [machine.root / "requirements" / name for name in ("dev.txt", "build.txt", "uv.txt")]
-    return files.digest([*locks, machine.root / "pyproject.toml"], str(machine.root))
+    # Of pyproject.toml only what an installation depends on: the settings of linters change more often.
+    project = tomllib.loads((machine.root / "pyproject.toml").read_text())
+    parts = [json.dumps(project.get(name), sort_keys=True) for name in ("project", "build-system")]
+    return files.digest(locks, str(machine.root), *parts)
 
 
 def _make(machine: Machine, shell: Shell) -> None:

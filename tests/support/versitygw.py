@@ -1,4 +1,4 @@
-"""A throw-away versitygw on the loopback, for tests that need an S3 server: the program that the object store's image runs."""
+"""A throw-away versitygw (the program in the object store's image) on the loopback, for tests that need S3."""
 
 import os
 import secrets

@@ -5,6 +5,7 @@ under names of our own. A setting that would promise a behaviour that the store 
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -176,7 +177,7 @@ async def _s3(
         headers = {"x-amz-checksum-crc32c": spool.crc32c(content)} if content else {}
         return await call.deps.store.call(method, f"/{bucket}", query, headers, content)
     except S3Error as error:
-        known = error if error.status != 404 else S3Error(404, "NoSuchBucket", error.message)
+        known = error if error.status != HTTPStatus.NOT_FOUND else S3Error(404, "NoSuchBucket", error.message)
         raise from_s3(known, bucket) from error
 
 

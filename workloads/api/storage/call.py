@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +81,7 @@ class Call:
         try:
             answer = await self.deps.store.call("HEAD", f"/{bucket}/{name}", headers={"x-amz-checksum-mode": "ENABLED"})
         except S3Error as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise from_s3(error, f"{bucket}/{name}") from error
         return resource.from_headers(bucket, name, answer.headers)

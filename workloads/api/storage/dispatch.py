@@ -7,6 +7,7 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
@@ -55,7 +56,7 @@ async def answer(request: Request, deps: StorageDeps) -> Response:
         call, handler = _route(request, deps)
         return await handler(call)
     except StorageError as error:
-        return Response(status_code=304) if error.status == 304 else error.to_response()
+        return Response(status_code=304) if error.status == HTTPStatus.NOT_MODIFIED else error.to_response()
     except S3Error as error:
         return from_s3(error, request.url.path).to_response()
     except tokens.InvalidToken as error:

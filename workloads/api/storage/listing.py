@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from starlette.responses import JSONResponse, Response
 
@@ -90,7 +90,7 @@ async def _store_page(call: Call, after: str, size: int) -> _Page:
     return _Page(objects, prefixes, root.findtext("NextContinuationToken", last) if truncated else "")
 
 
-def _entry(bucket: str, item: ElementTree.Element) -> StoredObject:
+def _entry(bucket: str, item: ET.Element) -> StoredObject:
     modified = datetime.fromisoformat(item.findtext("LastModified", ""))
     etag = item.findtext("ETag", "").strip('"')
     return StoredObject(bucket, item.findtext("Key", ""), int(item.findtext("Size", "0")), etag, modified)
@@ -132,5 +132,5 @@ def _just_before(start: str) -> str:
     """A name that sorts shortly before `start`, since the store starts after a name and not at it."""
     if not start:
         return ""
-    last = ord(start[-1]) - 1
-    return start[:-1] + (chr(last) + "\U0010fffd" if 0x20 < last < 0xD800 else "")
+    last = chr(ord(start[-1]) - 1)
+    return start[:-1] + (last + "\U0010fffd" if " " < last < "\ud800" else "")

@@ -1,0 +1,69 @@
+"""Who may ask MLflow for what, decided from the request alone. Used by guard.py.
+
+The admin may do everything that this server serves. A workload (a job, a model server) may read everything and write
+experiments, runs, traces, artefacts, models and aliases; it may not delete, restore or rename anything. MLflow reaches
+the object store with the stack's own keys, so a workload may only name artefact places that its token opens.
+"""
+
+import json
+import re
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from workloads.tokens import ROLE_ADMIN, ROLE_WORKLOAD, Principal
+
+# Parts of MLflow that call out, run code or keep other services' keys; the platform has its own for each.
+_OFF: Final = frozenset(
+    {"gateway", "gateway-proxy", "assistant", "jobs", "mcp-servers", "mcp", "webhooks", "promptlab"}
+)
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WRITES: Final = re.compile(
+    r"/(ajax-)?api/[23]\.0/(mlflow/(experiments|runs|traces|logged-models|registered-models|model-versions|datasets"
+    r"|metrics|upload-artifact)(/.*)?|mlflow-artifacts/.*)|/graphql|/v1/(traces|metrics)"
+)
+_DESTRUCTIVE: Final = re.compile(r"(delete|restore|rename|purge)[a-z-]*")
+_PLACES: Final = {"experiments/create": "artifact_location", "model-versions/create": "source"}
+_OWN_SCHEMES: Final = frozenset({"", "mlflow-artifacts", "runs", "models"})  # resolved below our own artefact root
+
+
+def refusal(principal: Principal, method: str, path: str) -> str | None:
+    """Why the request is refused, or None. Of a workload's body, `places` decides further."""
+    parts = unquote(path).strip("/").split("/")
+    artifacts = "mlflow-artifacts" in parts[:3]
+    if not artifacts and _OFF & set(parts):
+        return "this part of MLflow is off here: the platform has its own services for it"
+    if principal.role == ROLE_ADMIN:
+        return None
+    if principal.role != ROLE_WORKLOAD:
+        return f"role '{principal.role}' has no access to tracking"
+    return None if method in _READS else _write_refusal(method, path, None if artifacts else parts[-1])
+
+
+def _write_refusal(method: str, path: str, verb: str | None) -> str | None:
+    """Why a workload may not write so; `verb` is the last part of an API path."""
+    if method == "DELETE" or (verb and _DESTRUCTIVE.fullmatch(verb)):
+        return "only the stack's admin deletes, restores and renames"
+    if not _WRITES.fullmatch(path):
+        return "a job or model server may write runs, traces, artefacts and models, nothing else"
+    return None
+
+
+def names_place(principal: Principal, path: str) -> bool:
+    """Whether the body of this request names a place that must be checked."""
+    return principal.role != ROLE_ADMIN and any(path.rstrip("/").endswith(end) for end in _PLACES)
+
+
+def place_refusal(principal: Principal, path: str, body: bytes) -> str | None:
+    """Why the place in the body is refused, or None."""
+    try:
+        message: Any = json.loads(body or b"{}")
+    except ValueError:
+        return "the body is not JSON"
+    if not isinstance(message, dict):
+        return "the body is not a JSON object"
+    end = next(end for end in _PLACES if path.rstrip("/").endswith(end))
+    place = message.get(_PLACES[end]) or ""
+    url = urlsplit(str(place))
+    if url.scheme in _OWN_SCHEMES or (url.scheme in ("s3", "gs") and principal.may_open(url.netloc)):
+        return None
+    return f"{principal.subject} may not use {place} as {_PLACES[end]}: its token does not open that place"

@@ -37,7 +37,7 @@ def step(machine: Machine, shell: Shell) -> Step:
 
 
 def _wanted(machine: Machine) -> str:
-    locks = [machine.root / "requirements" / name for name in ("dev.txt", "build.txt", "uv.txt")]
+    locks = [machine.root / "requirements" / name for name in ("dev.txt", "build.txt", "example.txt", "uv.txt")]
     # Of pyproject.toml only what an installation depends on: the settings of linters change more often.
     project = tomllib.loads((machine.root / "pyproject.toml").read_text())
     parts = [json.dumps(project.get(name), sort_keys=True) for name in ("project", "build-system")]
@@ -79,7 +79,9 @@ def _fill(shell: Shell, installer: list[str], locks: Path, root: Path) -> None:
     )
     hashed = [*installer, "--require-hashes", "-r", str(locks / "dev.txt"), "-r", str(locks / "build.txt")]
     shell.run(LOG, hashed, remedy)
-    shell.run(LOG, [*installer, "--no-deps", "--no-build-isolation", "--editable", str(root)], remedy)
+    ours = [*installer, "--no-deps", "--no-build-isolation"]  # built by what build.txt has just installed
+    shell.run(LOG, [*ours, "--require-hashes", "-r", str(locks / "example.txt")], remedy)
+    shell.run(LOG, [*ours, "--editable", str(root)], remedy)
 
 
 def check_python() -> None:

@@ -1,0 +1,85 @@
+"""Keeps the table of routes and brings HAProxy to it. Used by the agent; one change at a time."""
+
+import os
+import threading
+from pathlib import Path, PurePath
+from typing import Final
+
+from workloads.gateway import config, routes
+from workloads.gateway.config import Places
+from workloads.gateway.haproxy import HAProxy, HAProxyError
+
+EMPTY: Final = '{"endpoints": []}'
+
+
+class Router:
+    """The routes in use.
+
+    Args:
+        stored: the table's file, which outlives the container.
+        stack: the issuer of valid tokens.
+    """
+
+    def __init__(self, haproxy: HAProxy, places: Places, stored: Path, stack: str) -> None:
+        self._haproxy = haproxy
+        self._places = places
+        self._stored = stored
+        self._stack = stack
+        self._lock = threading.Lock()
+        self._text = EMPTY
+
+    @property
+    def text(self) -> str:
+        """The table in use, as JSON."""
+        return self._text
+
+    def start(self) -> None:
+        """Serve the stored table, or an empty one when there is none or it can't be used."""
+        text = self._stored.read_text(encoding="utf-8") if self._stored.exists() else EMPTY
+        try:
+            self._write(self._files(text))
+            self._haproxy.check()
+        except (routes.InvalidRoutes, HAProxyError) as error:
+            print(f"gateway: {self._stored} can't be used, starting without routes: {error}", flush=True)
+            text = EMPTY
+            self._write(self._files(text))
+        self._haproxy.start()
+        self._text = text
+
+    def replace(self, text: str) -> None:
+        """Use this table from now on; returns once it is served. Nothing happens when it is in use already.
+
+        Raises:
+            InvalidRoutes: it is no table; the old one stays.
+            HAProxyError: HAProxy can't serve it; the old one stays.
+        """
+        with self._lock:
+            files, before = self._files(text), self._files(self._text)
+            if files != before:
+                self._write(files)
+                try:
+                    self._haproxy.check()
+                    self._haproxy.reload()
+                except HAProxyError:
+                    self._write(before)
+                    raise
+            self._text = text
+            _write_whole(self._stored, text)
+
+    def _files(self, text: str) -> dict[PurePath, str]:
+        return config.files(routes.parse(text), self._stack, self._places)
+
+    @staticmethod
+    def _write(files: dict[PurePath, str]) -> None:
+        for path, content in files.items():
+            _write_whole(Path(path), content)
+
+
+def _write_whole(path: Path, content: str) -> None:
+    """Write so that a crash leaves the old file or the new one."""
+    draft = path.with_name(path.name + ".new")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -48,7 +48,7 @@ class FakeShell:
 def machine(root: Path, **environ: str) -> Machine:
     """A checkout in an empty folder, with the committed files that steps read."""
     (root / "requirements").mkdir(parents=True)
-    for name in ("dev.txt", "build.txt", "uv.txt", "go.txt"):
+    for name in ("dev.txt", "build.txt", "example.txt", "uv.txt", "go.txt"):
         (root / "requirements" / name).write_text(f"{name}\n")
     (root / "pyproject.toml").write_text("[project]\n")
     for module in ("pulumi_cli", "versitygw"):

@@ -70,7 +70,7 @@ def test_the_lock_has_every_requirement_of_the_project() -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["dev.txt", "build.txt", "uv.txt", "go.txt"])
+@pytest.mark.parametrize("name", ["dev.txt", "build.txt", "example.txt", "uv.txt", "go.txt"])
 def test_every_pin_has_a_hash_and_no_index_is_named(name: str) -> None:
     """A lock without hashes, or with a registry's address, does not get in."""
     text = (ROOT / "requirements" / name).read_text()

@@ -125,7 +125,7 @@ def _run_example(cli: Cli, report: Report) -> None:
         "--stack",
         cli.stack,
         "--",
-        "python",
+        str(cli.machine.python),  # not the `python` of another environment that may be active
         EXAMPLE,
     ]
     report(f"· the example: {EXAMPLE}")

@@ -1,8 +1,8 @@
 """The machinery of jobs, whatever they run: states, containers, retries, timeout, cancel, logs, usage.
 
-custom_jobs.py and batch_prediction_jobs.py say what their jobs' containers are; this takes a row from PENDING to its end.
-Each step is in the store before the next relies on it, so a controller that is killed anywhere goes on where it was:
-a row's `status` has the attempt, what it reserves, and the outcome as soon as it is known.
+custom_jobs.py and batch_prediction_jobs.py say what their jobs' containers are; this takes a row from PENDING to its
+end. Each step is in the store before the next relies on it, so a controller that is killed anywhere goes on where it
+was: a row's `status` has the attempt, what it reserves, and the outcome as soon as it is known.
 """
 
 import logging
@@ -58,7 +58,7 @@ class JobKind(Protocol):
         """Vertex' Scheduling message; {} without one."""
 
     def result(self, row: Resource, state: str) -> Json:
-        """What the message says of a job that has ended so, beside its state: asked before its containers are removed."""
+        """What the message says of a job that has ended so; asked before its containers are removed."""
 
 
 class JobController:

@@ -1,8 +1,8 @@
 """Copies containers' lines to the store while they run. Used by the job and endpoint controllers.
 
-After a restart of the controllers each container's log is read from its start again, and what the store has is skipped.
-Every line gets a time of its own (a microsecond after the one before, if need be), by a rule that gives the same times at
-each reading: that is what makes the skipping exact.
+After a restart of the controllers each container's log is read from its start again, and what the store has is
+skipped. Every line gets a time of its own (a microsecond after the one before, if need be), by a rule that gives the
+same times at each reading: that is what makes the skipping exact.
 """
 
 import logging
@@ -40,6 +40,11 @@ class _Tail:
         self._pump = pump
         threading.Thread(target=self._read, daemon=True, name=f"log {container}").start()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the container has ended and every line of it is in the store."""
+        return self.ended.is_set() and self.lines.empty()
+
     def _read(self) -> None:
         """Until the container ends; an engine or a database that is away is tried again."""
         while not self._pump.closed:
@@ -75,24 +80,30 @@ class LogPump:
         self._writing = threading.Lock()
         threading.Thread(target=self._run, daemon=True, name="log pump").start()
 
-    def follow(self, resource: str, replica: str, container: str) -> None:
-        """Copy the container's lines from now on; does nothing when that is under way or done."""
+    def follow(self, resource: str, replica: str, container: str, running: bool = False) -> None:
+        """Copy the container's lines; does nothing when that is under way, or done and it is not `running` again."""
         with self._lock:
-            if container not in self._tails:
+            tail = self._tails.get(container)
+            if tail is None or (running and tail.is_done):
                 self._tails[container] = _Tail(self, resource, replica, container)
 
     def drain(self, resource: str, timeout_s: float) -> None:
         """Wait until every line of the resource's containers, which have ended, is in the store; then forget them."""
-        deadline = time.monotonic() + timeout_s
         with self._lock:
-            tails = [tail for tail in self._tails.values() if tail.resource == resource]
-        for tail in tails:
-            while not tail.ended.wait(0.02) and time.monotonic() < deadline:
-                continue
-            self.flush(tail)
+            names = [tail.container for tail in self._tails.values() if tail.resource == resource]
+        for name in names:
+            self.drain_container(name, timeout_s)
+
+    def drain_container(self, container: str, timeout_s: float) -> None:
+        """The same for one container."""
         with self._lock:
-            for tail in tails:
-                self._tails.pop(tail.container, None)
+            tail = self._tails.get(container)
+        if tail is None:
+            return
+        tail.ended.wait(timeout_s)
+        self.flush(tail)
+        with self._lock:
+            self._tails.pop(container, None)
 
     def _run(self) -> None:
         while not self.closed:

@@ -1,7 +1,7 @@
 """Runs the controllers: wakes a row's reconcile when the row or its containers change, and every few seconds anyway.
 
-One leader at a time (a lock in PostgreSQL). A row is never reconciled twice at once. A row that fails waits a little longer
-each time and never holds up the others.
+One leader at a time (a lock in PostgreSQL). A row is never reconciled twice at once. A row that fails waits a little
+longer each time and never holds up the others.
 """
 
 import logging

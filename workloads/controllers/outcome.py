@@ -56,11 +56,16 @@ def _replica(name: str, container: Container | None, memory_mib: int) -> Verdict
         return Verdict("lost", name, CODE_ABORTED, f"container {name} was never started")
     if container.phase == "running":
         return Verdict("running", name)
-    if container.exit_code == 0:
+    return _ended(name, container, memory_mib)
+
+
+def _ended(name: str, container: Container, memory_mib: int) -> Verdict:
+    code = container.exit_code
+    if code == 0:
         return Verdict("succeeded", name)
     if container.out_of_memory:
         text = f"ran out of memory (its limit is {memory_mib} MiB): choose a machine type with more memory"
         return Verdict("failed", name, CODE_EXHAUSTED, text)
-    if container.exit_code in KILLED:
-        return Verdict("lost", name, CODE_ABORTED, f"container {name} was killed from outside (exit code {container.exit_code})")
-    return Verdict("failed", name, CODE_INVALID, f"exited with code {container.exit_code}")
+    if code in KILLED:
+        return Verdict("lost", name, CODE_ABORTED, f"container {name} was killed from outside (exit code {code})")
+    return Verdict("failed", name, CODE_INVALID, f"exited with code {code}")

@@ -24,7 +24,7 @@ class Models(Protocol):
         """
 
     def upload(self, model: Json, *, model_id: str, parent_model: str, key: str) -> Json:
-        """A new version, or a new model; the same `key` makes it once. Returns the message, with `name` and `versionId`."""
+        """A new version or model, once for each `key`; the message has `name` and `versionId`."""
 
 
 class Gateway(Protocol):

@@ -22,10 +22,11 @@ class Queue:
         self._kinds = {kind.collection: kind for kind in kinds}
         self.lock = threading.RLock()  # whoever reserves looks and writes under it
 
-    def used(self) -> Demand:
-        """What jobs and deployed models hold now."""
+    def used(self, besides: str = "") -> Demand:
+        """What jobs and deployed models hold now, without those of the endpoint `besides`."""
         rows = [row for kind in self._kinds for row in self._platform.store.list(kind, states=jobs.HOLDING)]
-        noted = [row.status.get("reserved") for row in [*rows, *self._platform.store.list("endpoints")]]
+        rows += [row for row in self._platform.store.list("endpoints") if row.name != besides]
+        noted = [row.status.get("reserved") for row in rows]
         return sum((Demand.from_json(each) for each in noted if each), Demand())
 
     def admit(self) -> None:
@@ -42,7 +43,8 @@ class Queue:
                 except InvalidWish as wrong:
                     self._fail(row, error(outcome.CODE_INVALID, f"The job can't be started: {wrong}"))
                     continue
-                reason = f"{ahead} earlier jobs wait" if ahead else machines.shortage(wanted, used, self._platform.config)
+                lack = machines.shortage(wanted, used, self._platform.config)
+                reason = f"{ahead} earlier jobs wait" if ahead else lack
                 if reason:
                     ahead += 1
                     self._wait(row, reason)
@@ -73,6 +75,7 @@ class Queue:
         if scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited:
             self._fail(row, error(outcome.CODE_DEADLINE, f"The job waited longer than maxWaitDuration: {reason}."))
             return
+
         def wait(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 status["reason"] = reason

@@ -1,8 +1,10 @@
 """Training pipelines with a custom task: a custom job, and then the model that it made into the registry."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+from workloads import registry
 from workloads.controllers import jobs, outcome
 from workloads.controllers.platform import Json, Platform, error, timestamp
 from workloads.plans import pipelines
@@ -59,10 +61,8 @@ class TrainingPipelines:
         name = row.status["job"]
         if row.status.get("job_made"):
             return self._platform.store.get(name)
-        try:
+        with suppress(AlreadyExists):  # made just before a restart
             self._platform.store.create(name, pipelines.custom_job(row.message))
-        except AlreadyExists:  # made just before a restart
-            pass
         job = self._platform.store.get(name)
 
         def made(message: Json, status: Json) -> None:
@@ -93,14 +93,17 @@ class TrainingPipelines:
         if not model:
             return self._end(row, SUCCEEDED, None, job.message)
         wanted = pipelines.model_to_upload(row.message, job.message)
-        uploaded = self._platform.models.upload(
-            wanted, model_id=row.message.get("modelId", ""), parent_model=row.message.get("parentModel", ""), key=row.name
-        )
+        model_id, parent = row.message.get("modelId", ""), row.message.get("parentModel", "")
+        try:
+            uploaded = self._platform.models.upload(wanted, model_id=model_id, parent_model=parent, key=row.name)
+        except (registry.NotFound, registry.AlreadyExists, registry.Invalid) as wrong:
+            text = f"The job succeeded, but its model can't be uploaded: {wrong}"
+            return self._end(row, FAILED, error(outcome.CODE_INVALID, text), job.message)
         ids = {"name": uploaded["name"].split("@")[0], "versionId": uploaded["versionId"]}
         model = {**model, **ids, "artifactUri": wanted.get("artifactUri", "")}
         return self._end(row, SUCCEEDED, None, {**job.message, "modelToUpload": model})
 
-    def _end(self, row: Resource, state: str, status: Mapping[str, Any] | None, job: Json) -> None:
+    def _end(self, row: Resource, state: str, status: Mapping[str, Any] | None, job: Json) -> float | None:
         now = timestamp(self._platform.now())
         kept = {key: job[key] for key in ("startTime", "modelToUpload") if key in job}
 
@@ -111,6 +114,7 @@ class TrainingPipelines:
                     message["error"] = status
 
         self._platform.store.update(row.name, close)
+        return None
 
 
 def _run(message: Json, job: Json) -> None:

@@ -1,8 +1,9 @@
 """A batch prediction job → one driver container and the model servers that it asks. Called by the controllers.
 
-The driver (`python3 -m workloads.batch`, image "batch") finds its task as JSON in TASK_FILE, the fields of `Task`. It waits
-for the servers, predicts every instance, writes predictions_….jsonl and errors_….jsonl under `output_directory`, and ends
-with one line of JSON on its standard output, the fields of `Result`. Exit code 0 means that all input was worked through.
+The driver (`python3 -m workloads.batch`, image "batch") finds its task as JSON in TASK_FILE, the fields of `Task`. It
+waits for the servers, predicts every instance, writes predictions_….jsonl and errors_….jsonl under `output_directory`,
+and ends with one line of JSON on its standard output, the fields of `Result`. Exit code 0 means that all input was
+worked through.
 """
 
 import json
@@ -104,7 +105,7 @@ def price_per_hour(name: str, message: Json, model: Json, config: PlatformConfig
 def buckets(message: Json, model: Json) -> tuple[str, ...]:
     """Those that input, output and the model's artefact are in."""
     artifact = names.bucket_of(str(model.get("artifactUri", "")))
-    return tuple(sorted({*names.buckets([message["inputConfig"], message["outputConfig"]]), *([artifact] if artifact else [])}))
+    return names.buckets([message["inputConfig"], message["outputConfig"]], artifact)
 
 
 def plan(

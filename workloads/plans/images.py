@@ -1,4 +1,4 @@
-"""Which local image a Vertex image name means. Used by every plan that runs a container, and by the API's validators."""
+"""Which local image a Vertex image name means. For every plan that runs a container, and the API's validators."""
 
 import re
 from collections.abc import Mapping

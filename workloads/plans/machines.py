@@ -1,4 +1,4 @@
-"""What a Vertex machine spec means on this stack: limits, price, and whether there is room. For plans and validators."""
+"""What a Vertex machine spec means on this stack: limits, price, whether there is room. For plans and validators."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

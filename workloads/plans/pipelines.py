@@ -1,4 +1,4 @@
-"""A training pipeline's message → the custom job that it runs, and the model that it uploads. Used by its controller."""
+"""A training pipeline's message → the custom job that it runs and the model that it uploads. For its controller."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Endpoints and their deployed models → the gateway's table and Vertex' traffic rules. Called by the endpoints' controller."""
+"""Endpoints and their deployed models → the gateway's table; Vertex' traffic rules. For the endpoints' controllers."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
@@ -7,10 +7,13 @@ from workloads.plans.errors import InvalidWish
 from workloads.plans.serving import DeployedModel, server_names
 
 NEW_MODEL: Final = "0"  # how a deploy request's trafficSplit names the model that is being deployed
+ALL: Final = 100  # percent
 Split = dict[str, int]
 
 
-def table(endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]], down: Collection[str] = ()) -> Any:
+def table(
+    endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]], down: Collection[str] = ()
+) -> Any:
     """What the gateway's agent takes: see ARCHITECTURE.md.
 
     Args:
@@ -51,14 +54,18 @@ def check_split(split: Mapping[str, int], models: Collection[str]) -> None:
     for model_id, share in split.items():
         if model_id not in models:
             known = ", ".join(sorted(models)) or "none"
-            raise InvalidWish(f"trafficSplit names deployed model {model_id!r}, which is not on the endpoint; it has: {known}")
+            raise InvalidWish(
+                f"trafficSplit names {model_id!r}, which is not deployed on the endpoint; it has: {known}"
+            )
         if share < 0:
             raise InvalidWish(f"trafficSplit gives {model_id} {share} percent: shares can't be negative")
-    if split and sum(split.values()) != 100:
+    if split and sum(split.values()) != ALL:
         raise InvalidWish(f"trafficSplit sums up to {sum(split.values())}: it must be 100, or be empty")
 
 
-def split_after_deploy(current: Mapping[str, int], requested: Mapping[str, Any], new: str, models: Collection[str]) -> Split:
+def split_after_deploy(
+    current: Mapping[str, int], requested: Mapping[str, Any], new: str, models: Collection[str]
+) -> Split:
     """The endpoint's split once `new` is deployed: the requested one with "0" for the new one, or else unchanged.
 
     Args:

@@ -1,4 +1,4 @@
-"""A deployed model → its servers' containers. The controllers call it for deployModel, infra for a declared endpoint."""
+"""A deployed model → its servers' containers. Controllers call it for deployModel, infra for a declared endpoint."""
 
 import json
 from collections.abc import Mapping
@@ -93,7 +93,8 @@ def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> 
     """
     container = model.get("containerSpec") or {}
     if not container.get("imageUri"):
-        raise InvalidWish(f"{model.get('name')} has no containerSpec.imageUri: upload it with a serving container image")
+        name = model.get("name")
+        raise InvalidWish(f"{name} has no containerSpec.imageUri: upload it with a serving container image")
     dedicated = deployed.get("dedicatedResources") or {}
     machine = dict(dedicated.get("machineSpec") or {})
     machine.setdefault("machineType", machines.DEFAULT_MACHINE_TYPE)

@@ -1,4 +1,4 @@
-"""A custom job's message → one container per replica. Called by the controllers, and by the API's validators to refuse early."""
+"""A custom job's message → one container per replica. For the controllers, and the API's validators, who refuse early."""
 
 import json
 from collections.abc import Mapping
@@ -12,8 +12,7 @@ from workloads.plans.container import ContainerSpec, Resources
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "custom_job"
-ENTRY_POINT: Final = ("python3", "-m", "workloads.training")  # of our training images: installs packages, runs the module
-HOME: Final = "/tmp"
+ENTRY_POINT: Final = ("python3", "-m", "workloads.training")  # of our images: installs packages, runs the module
 TF_ROLES: Final = ("chief", "worker", "ps", "evaluator")  # of worker pools 0 to 3, as TF_CONFIG calls them
 Json = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ class Replica:
 
     @property
     def label(self) -> str:
-        """ "<pool>-<index>"."""
+        """<pool>-<index>."""
         return f"{self.pool}-{self.index}"
 
 
@@ -53,7 +52,7 @@ def replicas(job_spec: Json) -> list[Replica]:
         raise InvalidWish(f"jobSpec.workerPoolSpecs has {len(pools)} pools: give 1 to {len(TF_ROLES)}")
     counts = [int(pool.get("replicaCount", 1 if number == 0 else 0)) for number, pool in enumerate(pools)]
     if counts[0] != 1:
-        raise InvalidWish(f"jobSpec.workerPoolSpecs[0].replicaCount is {counts[0]}: the primary pool has exactly 1 replica")
+        raise InvalidWish(f"jobSpec.workerPoolSpecs[0].replicaCount is {counts[0]}: the primary pool has 1 replica")
     for number, count in enumerate(counts):
         if count < 0:
             raise InvalidWish(f"jobSpec.workerPoolSpecs[{number}].replicaCount is {count}: it can't be negative")
@@ -140,7 +139,13 @@ def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformCo
 
 
 def _container(
-    name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, replica: Replica, everyone: list[Replica]
+    name: str,
+    job_spec: Json,
+    attempt: int,
+    token: str,
+    config: PlatformConfig,
+    replica: Replica,
+    everyone: list[Replica],
 ) -> ContainerSpec:
     where = f"jobSpec.workerPoolSpecs[{replica.pool}]"
     runs = program(replica.pool_spec, config, where)

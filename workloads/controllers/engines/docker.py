@@ -1,5 +1,6 @@
 """The Docker engine, 20.10 and newer, through docker-py. Used by the controllers' main program."""
 
+import http
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -187,7 +188,7 @@ class DockerEngine:
             except NotFound:
                 return
             except APIError as error:
-                if error.status_code != 409:  # another removal is under way
+                if error.status_code != http.HTTPStatus.CONFLICT:  # another removal is under way
                     raise
 
 

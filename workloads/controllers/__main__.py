@@ -1,0 +1,57 @@
+"""Runs the controllers: `python3 -m workloads.controllers`, with CAIRN_CONFIG and the secret files of the contract."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+from workloads import contract
+from workloads.config import PlatformConfig
+from workloads.controllers import healthz
+from workloads.controllers.assembly import Assembly
+from workloads.controllers.engines.docker import DockerEngine
+from workloads.controllers.gateway import HttpGateway
+from workloads.controllers.platform import Platform
+from workloads.registry import open_registry
+from workloads.store import open_store
+
+LOG: Final = logging.getLogger(__name__)
+STALLED_S: Final = 120.0
+
+
+def main() -> int:
+    """Lead, or wait to lead, until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
+    key = contract.read_secret(contract.SECRET_SIGNING_KEY)
+    store = open_store(config)
+    platform = Platform(
+        config=config,
+        store=store,
+        engine=DockerEngine(config.stack, config.networks),
+        models=open_registry(config, key, store),
+        gateway=HttpGateway(config, key),
+        signing_key=key,
+    )
+    stop, leading = threading.Event(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    assembly = Assembly(platform)
+    healthz.serve(lambda: not leading.is_set() or time.monotonic() - assembly.loop.last_turn < STALLED_S)
+    while not stop.is_set():
+        with store.leader() as leadership:
+            leading.set()
+            LOG.info("leading stack %s", config.stack)
+            assembly.loop.run(leadership, stop)
+            leading.clear()
+    assembly.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # threads that follow logs would hold the process; what they copy is resumable

@@ -1,0 +1,71 @@
+"""Models that a stack's config declares: their containers' labels become endpoints' rows. A chore of every sweep."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from workloads import contract
+from workloads.controllers.endpoint_rows import EndpointRows, deployed
+from workloads.controllers.platform import Json, Platform, timestamp
+from workloads.plans.serving import DeployedModel
+from workloads.store import AlreadyExists, Resource
+
+Models = dict[str, DeployedModel]
+
+
+class Declared:
+    """Keeps rows in step with declared containers."""
+
+    def __init__(self, platform: Platform, rows: EndpointRows) -> None:
+        self._platform, self._rows = platform, rows
+
+    def sync(self) -> None:
+        """Show what is declared, and take away what was."""
+        wanted = self._declared()
+        for name in wanted:
+            with suppress(AlreadyExists):
+                display_name = name.rsplit("/", 1)[-1]
+                self._platform.store.create(name, {"displayName": display_name}, {"declared": True})
+        for row in self._platform.store.list("endpoints"):
+            self._show(row, wanted.get(row.name, {}))
+
+    def _declared(self) -> dict[str, Models]:
+        """By endpoint and id, from the labels."""
+        labels = {contract.LABEL_DEPLOYED_MODEL: "", contract.LABEL_MANAGED_BY: contract.MANAGED_BY_PULUMI}
+        found: dict[str, Models] = {}
+        for container in self._platform.engine.find(labels):
+            model = DeployedModel.from_json(container.labels[contract.LABEL_DEPLOYED_MODEL])
+            found.setdefault(model.endpoint, {})[model.id] = model
+        return found
+
+    def _show(self, row: Resource, wanted: Models) -> None:
+        shown = {model_id: entry["model"] for model_id, entry in deployed(row).items() if entry.get("declared")}
+        if shown != {model_id: model.to_json() for model_id, model in wanted.items()}:
+            now = timestamp(self._platform.now())
+            row = self._rows.change(row.name, lambda message, entries: _apply(message, entries, wanted, now))
+        if row.status.get("declared") and not deployed(row):
+            self._platform.store.delete(row.name)
+
+
+def _apply(message: Json, entries: dict[str, Json], wanted: Models, now: str) -> None:
+    old = {model_id for model_id, entry in entries.items() if entry.get("declared")}
+    for model_id in old:
+        del entries[model_id]
+    for model_id, model in wanted.items():
+        entries[model_id] = {"model": model.to_json(), "phase": "ready", "declared": True}
+    kept = [each for each in message.get("deployedModels", []) if each["id"] not in old]
+    message["deployedModels"] = [*kept, *(_message(model, now) for model in wanted.values())]
+    split = {k: v for k, v in message.get("trafficSplit", {}).items() if k not in old}
+    message["trafficSplit"] = {**split, **{model_id: model.weight for model_id, model in wanted.items()}}
+
+
+def _message(model: DeployedModel, now: str) -> Mapping[str, Any]:
+    """As DeployedModel shows it."""
+    return {
+        "id": model.id,
+        "model": model.model,
+        "modelVersionId": model.model_version_id,
+        "displayName": model.display_name,
+        "createTime": now,
+        "dedicatedResources": {"machineSpec": dict(model.machine), "minReplicaCount": model.replicas},
+    }

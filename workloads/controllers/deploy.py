@@ -1,0 +1,164 @@
+"""deployModel and mutateDeployedModel: servers up and healthy, then the endpoint's message, then routes."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from workloads.controllers import outcome
+from workloads.controllers.endpoint_rows import CODE_NOT_FOUND, CODE_PRECONDITION, EndpointRows, Failure, current
+from workloads.controllers.gateway import Routes
+from workloads.controllers.platform import Json, Platform, duration_s, timestamp
+from workloads.controllers.servers import Servers
+from workloads.plans import routes, serving
+from workloads.plans.serving import DeployedModel
+
+POLL_S: Final = 0.3
+TIMEOUT_S: Final = 600.0
+
+
+def refuse_declared(entry: Json, model_id: str) -> None:
+    """Leave alone what a stack's config declares.
+
+    Raises:
+        Failure: the model is declared.
+    """
+    if entry.get("declared"):
+        text = f"Deployed model {model_id} is declared in the stack's config: change it there and run `pulumi up`."
+        raise Failure(CODE_PRECONDITION, text)
+
+
+class BringUp:
+    """What both methods share: start servers and wait until all are healthy."""
+
+    def __init__(self, platform: Platform, rows: EndpointRows, servers: Servers, table: Routes) -> None:
+        self._platform, self._rows, self._servers, self._routes = platform, rows, servers, table
+
+    def _bring_up(self, started: str, model: DeployedModel, timeout_s: float) -> bool:
+        """Whether every server is healthy.
+
+        Raises:
+            Failure: a server ends again and again, or does not become healthy in time; with its last words.
+        """
+        self._servers.start(model)
+        waiting = self._servers.waiting_for(model)
+        if not waiting:
+            return True
+        if crashed := self._servers.crashed(model):
+            words = self._servers.last_words(crashed)
+            raise Failure(outcome.CODE_INVALID, f"The model's server {crashed} ends again and again; {words}")
+        if (self._platform.now() - datetime.fromisoformat(started)).total_seconds() > timeout_s:
+            text = f"The model's server {waiting[0]} did not answer 200 at {model.health_path} within {timeout_s:g} s"
+            raise Failure(outcome.CODE_DEADLINE, f"{text}; {self._servers.last_words(waiting[0])}")
+        return False
+
+    def _shown(self, endpoint: str, model_id: str) -> Json:
+        """The response: the deployed model as the endpoint's message has it."""
+        models = self._rows.get(endpoint).message.get("deployedModels", [])
+        return {"deployedModel": next((each for each in models if each["id"] == model_id), {"id": model_id})}
+
+
+class Deploy(BringUp):
+    """deployModel."""
+
+    response = "DeployModelResponse"
+
+    def step(self, started: str, request: Json) -> float | Json:
+        """Reserve, start, wait, show, route."""
+        endpoint, wanted = request["target"], request["message"]["deployedModel"]
+        entry = self._rows.entry(endpoint, wanted["id"]) or self._claim(endpoint, wanted)
+        model = current(entry)
+        if entry["phase"] == "deploying":
+            if not self._bring_up(started, model, float(entry["timeout_s"])):
+                return POLL_S
+            self._show(request, model)
+        self._routes.sync()
+        return self._shown(endpoint, model.id)
+
+    def _claim(self, endpoint: str, wanted: Json) -> Json:
+        """Note the model on its endpoint, and so reserve what it takes, before anything runs."""
+        try:
+            message = self._platform.models.get(wanted["model"])
+        except LookupError as gone:
+            raise Failure(CODE_NOT_FOUND, f"{wanted['model']}: {gone}") from gone
+        model = serving.from_messages(endpoint, wanted["id"], wanted, message)
+        timeout = duration_s((message.get("containerSpec") or {}).get("deploymentTimeout"), TIMEOUT_S)
+        entry = {"model": model.to_json(), "phase": "deploying", "timeout_s": timeout}
+        self._rows.reserve(endpoint, model, lambda _, entries: entries.update({model.id: entry}))
+        return entry
+
+    def _show(self, request: Json, model: DeployedModel) -> None:
+        shown = {
+            **request["message"]["deployedModel"],
+            "model": model.model,
+            "modelVersionId": model.model_version_id,
+            "displayName": model.display_name,
+            "createTime": timestamp(self._platform.now()),
+        }
+        requested = request["message"].get("trafficSplit") or {}
+
+        def show(message: Json, entries: dict[str, Json]) -> None:
+            others = [each for each in message.get("deployedModels", []) if each["id"] != model.id]
+            split, ids = message.get("trafficSplit", {}), {each["id"] for each in others}
+            message["trafficSplit"] = routes.split_after_deploy(split, requested, model.id, ids)
+            message["deployedModels"] = [*others, shown]
+            entries[model.id]["phase"] = "ready"
+
+        self._rows.change(request["target"], show)
+
+    def undo(self, request: Json) -> None:
+        """Remove the servers and the note of them."""
+        endpoint, model_id = request["target"], request["message"]["deployedModel"]["id"]
+        entry = self._rows.entry(endpoint, model_id)
+        if entry and entry["phase"] == "deploying":
+            self._servers.remove(serving.server_names(current(entry)))
+            self._rows.change(endpoint, lambda _, entries: _drop(entries, model_id))
+
+
+def _drop(entries: dict[str, Json], model_id: str) -> None:
+    entries.pop(model_id, None)
+
+
+class Mutate(BringUp):
+    """mutateDeployedModel: another number of replicas. New ones serve before the endpoint's controller removes old ones."""
+
+    response = "MutateDeployedModelResponse"
+
+    def step(self, started: str, request: Json) -> float | Json:
+        """Reserve, start, wait, show, route."""
+        endpoint, wanted = request["target"], request["message"]["deployedModel"]
+        entry = self._rows.entry(endpoint, wanted["id"])
+        if entry is None:
+            raise Failure(CODE_NOT_FOUND, f"{endpoint} has no deployed model {wanted['id']}")
+        refuse_declared(entry, wanted["id"])
+        model = current(entry)
+        count = (wanted.get("dedicatedResources") or {}).get("minReplicaCount") or model.replicas
+        scaled = replace(model, replicas=int(count))
+        if scaled != model:
+            self._rows.reserve(endpoint, scaled, lambda _, entries: entries[model.id].update(scaling=scaled.to_json()))
+            if not self._bring_up(started, scaled, TIMEOUT_S):
+                return POLL_S
+        self._show(request, scaled)
+        self._routes.sync()
+        return self._shown(endpoint, model.id)
+
+    def _show(self, request: Json, scaled: DeployedModel) -> None:
+        resources = request["message"]["deployedModel"].get("dedicatedResources") or {}
+
+        def show(message: Json, entries: dict[str, Json]) -> None:
+            for each in message["deployedModels"]:
+                if each["id"] == scaled.id:
+                    each["dedicatedResources"] = {**each.get("dedicatedResources", {}), **resources}
+            entries[scaled.id]["model"] = scaled.to_json()
+            entries[scaled.id].pop("scaling", None)
+
+        self._rows.change(request["target"], show)
+
+    def undo(self, request: Json) -> None:
+        """As many replicas as before; the endpoint's controller removes the others."""
+        endpoint, model_id = request["target"], request["message"]["deployedModel"]["id"]
+
+        def unscale(_: Json, entries: dict[str, Json]) -> None:
+            if model_id in entries:
+                entries[model_id].pop("scaling", None)
+
+        self._rows.change(endpoint, unscale)

@@ -1,0 +1,94 @@
+"""The gateway's agent over HTTP, and the chore that keeps its table equal to the endpoints' rows."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Final
+
+from workloads import tokens
+from workloads.config import PlatformConfig
+from workloads.controllers.platform import Gateway, Json
+from workloads.plans import routes
+from workloads.plans.serving import DeployedModel
+from workloads.store import NotFound, Resource, Store
+
+TOKEN_LIFETIME_S: Final = 300.0
+TIMEOUT_S: Final = 15.0
+
+
+class GatewayError(Exception):
+    """The gateway did not take the table; the text has its own words. Tried again with the next sweep."""
+
+
+class HttpGateway:
+    """The agent, with a token signed for each call."""
+
+    def __init__(self, config: PlatformConfig, signing_key: str) -> None:
+        self._config, self._key = config, signing_key
+
+    def routes(self) -> Any:
+        """The table that it has."""
+        return json.loads(self._call("GET", None))
+
+    def put_routes(self, table: Any) -> None:
+        """Replace the table; returns once it is in effect."""
+        self._call("PUT", json.dumps(table).encode())
+
+    def _call(self, method: str, body: bytes | None) -> bytes:
+        principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
+        token = tokens.sign(principal, self._config.stack, self._key, TOKEN_LIFETIME_S)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
+            f"{self._config.gateway_agent_url}/routes", data=body, headers=headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as error:
+            said = error.read(2000).decode("utf-8", "replace")
+            raise GatewayError(f"the gateway refused the routes ({error.code}): {said}") from error
+        except OSError as error:
+            raise GatewayError(f"the gateway's agent does not answer: {error}") from error
+
+
+class Routes:
+    """Pushes the table whenever it differs from the gateway's.
+
+    Args:
+        down: servers that get no traffic now, for whatever reason.
+    """
+
+    def __init__(self, store: Store, gateway: Gateway, down: Callable[[], set[str]]) -> None:
+        self._store, self._gateway, self._down = store, gateway, down
+        self._lock = threading.Lock()  # an older table must not overtake a newer one
+
+    def sync(self) -> None:
+        """Make the gateway's table that of the rows, and note on each row which split is in effect."""
+        with self._lock:
+            rows = self._store.list("endpoints")
+            wanted = routes.table([(row.name, split(row), ready_models(row)) for row in rows], self._down())
+            if self._gateway.routes() != wanted:
+                self._gateway.put_routes(wanted)
+            for row in rows:
+                if row.status.get("routed", {}) != split(row):
+                    self._note(row)
+
+    def _note(self, row: Resource) -> None:
+        try:
+            self._store.update(row.name, lambda _, status: status.update(routed=split(row)))
+        except NotFound:
+            return  # deleted meanwhile; the next sweep takes its routes away
+
+
+def split(row: Resource) -> dict[str, int]:
+    """The traffic split of an endpoint's message."""
+    return {model_id: int(share) for model_id, share in (row.message.get("trafficSplit") or {}).items()}
+
+
+def ready_models(row: Resource) -> list[DeployedModel]:
+    """The deployed models of an endpoint that can be routed."""
+    entries: list[Json] = list(row.status.get("deployed", {}).values())
+    return [DeployedModel.from_json(entry["model"]) for entry in entries if entry["phase"] == "ready"]

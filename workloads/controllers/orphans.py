@@ -1,0 +1,31 @@
+"""Removes containers of ours that no row wants any more: left by a kill between two steps, or of deleted resources."""
+
+from workloads import contract
+from workloads.controllers import jobs
+from workloads.controllers.platform import Platform
+from workloads.store import NotFound
+from workloads.store.resource import collection_of
+
+JOBS = ("customJobs", "batchPredictionJobs")
+
+
+class Orphans:
+    """A chore of every sweep."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def sweep(self) -> None:
+        """Remove them. Containers are listed before rows are read: what a row has started since is not in the list."""
+        labels = {contract.LABEL_RESOURCE: "", contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS}
+        for container in self._platform.engine.find(labels):
+            if not self._is_wanted(container.labels[contract.LABEL_RESOURCE]):
+                self._platform.engine.remove(container.name)
+
+    def _is_wanted(self, resource: str) -> bool:
+        """Whether the resource is there and, for a job, not over; endpoints look after their own."""
+        try:
+            row = self._platform.store.get(resource)
+        except NotFound:
+            return False
+        return collection_of(resource) not in JOBS or row.state in jobs.ACTIVE

@@ -1,4 +1,4 @@
-"""The ASGI app: authentication, dispatch to the handlers, errors in Google's model. Built by __main__.py and by tests."""
+"""The ASGI app: authentication, dispatch to handlers, errors in Google's model. Built by __main__.py and by tests."""
 
 import json
 import logging
@@ -16,11 +16,9 @@ from starlette.routing import BaseRoute, Route
 
 from workloads import contract
 from workloads.api import access_log, auth, calls, extensions, served
-from workloads.api.errors import ApiError, from_store, invalid, unimplemented
+from workloads.api.errors import ApiError, invalid, not_found, translate, unimplemented
 from workloads.api.handlers import Context
 from workloads.api.vertex import messages, methods
-from workloads.plans.errors import InvalidWish
-from workloads.store import StoreError
 from workloads.tokens import Principal
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
@@ -89,12 +87,9 @@ async def read_body(request: Request) -> bytes:
 
 def answer_error(request: Request, error: Exception) -> Response:
     """Any exception in Google's error model; what nobody foresaw gets an incident id and a traceback in the log."""
-    if isinstance(error, StoreError):
-        error = from_store(error)
-    elif isinstance(error, InvalidWish):
-        error = invalid(f"{error}.")
-    elif isinstance(error, HTTPException):
-        error = ApiError("NOT_FOUND", f"{request.method} {request.url.path} is not served.")
+    if isinstance(error, HTTPException):
+        error = not_found(f"{request.method} {request.url.path} is not served; see docs/COVERAGE.md for what is.")
+    error = translate(error) or error
     if not isinstance(error, ApiError):
         incident = secrets.token_hex(6)
         _log.error("incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)

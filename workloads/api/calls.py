@@ -81,8 +81,7 @@ def _message(about: Descriptor, body_field: str, body: Json) -> Json:
             raise invalid("This method takes no body; send its fields in the path and the query.")
         return {}
     field = about.fields_by_name[body_field]
-    assert field.message_type is not None  # Google's rules name messages only
-    return {field.json_name: messages.strip(field.message_type, body, field.json_name)}
+    return {field.json_name: messages.strip(messages.message_type(field), body, field.json_name)}
 
 
 def _field(about: Descriptor, part: str, key: str) -> FieldDescriptor:

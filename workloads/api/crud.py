@@ -1,4 +1,6 @@
-"""Create, get, list, update and delete, written once for every resource. A resource declares itself as a Kind:
+"""Create, get, list, update and delete, written once for every resource.
+
+A resource declares itself as a Kind:
 
 ENDPOINT = Kind("EndpointService", "Endpoint", "endpoints", prepare=prepare, mutable=("displayName", …))
 HANDLERS = {**crud.handlers(ENDPOINT), "EndpointService.DeployModel": deploy_model}

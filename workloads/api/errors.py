@@ -1,10 +1,12 @@
-"""Google's error model. ApiError is raised anywhere below the app; the app turns it, and the store's errors, into answers."""
+"""Google's error model. ApiError is raised anywhere below the app, which turns it into the answer."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from workloads.store import errors as store
+from workloads.plans.errors import InvalidWish
+from workloads.registry import RegistryError
+from workloads.store import StoreError
 
 CODES: Final = {
     "INVALID_ARGUMENT": 400,
@@ -18,11 +20,14 @@ CODES: Final = {
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
 }
-# google.rpc.Code, for google.rpc.Status inside of messages (Operation.error, CustomJob.error)
-RPC_CODES: Final = {
-    "CANCELLED": 1, "INVALID_ARGUMENT": 3, "NOT_FOUND": 5, "ALREADY_EXISTS": 6, "PERMISSION_DENIED": 7,
-    "FAILED_PRECONDITION": 9, "ABORTED": 10, "UNIMPLEMENTED": 12, "INTERNAL": 13, "UNAVAILABLE": 14, "UNAUTHENTICATED": 16,
-}  # fmt: skip
+# The store's and the registry's errors are named alike. Unavailable is not among them: its text tells of hosts inside.
+_NAMES: Final = {
+    "NotFound": "NOT_FOUND",
+    "AlreadyExists": "ALREADY_EXISTS",
+    "Aborted": "ABORTED",
+    "FailedPrecondition": "FAILED_PRECONDITION",
+    "Invalid": "INVALID_ARGUMENT",
+}
 
 
 class ApiError(Exception):
@@ -70,17 +75,17 @@ def unimplemented(message: str) -> ApiError:
     return ApiError("UNIMPLEMENTED", message)
 
 
-def from_store(error: store.StoreError) -> ApiError:
-    """The store's answer in Google's words."""
-    known: dict[type[store.StoreError], str] = {
-        store.NotFound: "NOT_FOUND",
-        store.AlreadyExists: "ALREADY_EXISTS",
-        store.Aborted: "ABORTED",
-        store.Invalid: "INVALID_ARGUMENT",
-    }
-    if type(error) in known:
-        return ApiError(known[type(error)], f"{error}.")
-    return ApiError("UNAVAILABLE", "The stack's database does not answer; try again in a few seconds.")
+def translate(error: Exception) -> ApiError | None:
+    """The store's, the registry's and the plans' answers in Google's words; None for what nobody foresaw."""
+    if isinstance(error, InvalidWish):
+        return invalid(f"{error}.")
+    if not isinstance(error, (StoreError, RegistryError)):
+        return None
+    status = _NAMES.get(type(error).__name__)
+    if status is None:
+        engine = "database" if isinstance(error, StoreError) else "model registry (MLflow)"
+        return ApiError("UNAVAILABLE", f"The stack's {engine} does not answer; try again in a few seconds.")
+    return ApiError(status, f"{error}.")
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

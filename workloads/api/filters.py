@@ -1,6 +1,8 @@
 """List filters: the part of AIP-160 that Vertex' users write. Used by crud.py.
 
-display_name="x"  labels.team=ml  labels.team:*  labels:team  state!="JOB_STATE_FAILED"  create_time>"2026-01-01T00:00:00Z"
+    display_name="x"  labels.team=ml  labels.team:*  labels:team  state!="JOB_STATE_FAILED"
+    create_time>"2026-01-01T00:00:00Z"
+
 AND (or just a space), OR (binds tighter, as in AIP-160), NOT or -, parentheses, * at the ends of a text.
 """
 

@@ -44,6 +44,10 @@ async def _http(name: str, url: str) -> Json:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
             status = (await client.get(url)).status_code
     except httpx.TransportError as error:
-        return {"name": name, "healthy": False, "detail": f"{host} does not answer: {error or type(error).__name__}"}
+        return {
+            "name": name,
+            "healthy": False,
+            "detail": f"{host} does not answer: {str(error) or type(error).__name__}",
+        }
     failed = status >= httpx.codes.INTERNAL_SERVER_ERROR
     return {"name": name, "healthy": not failed, "detail": f"{host} answers {status}" if failed else ""}

@@ -1,4 +1,4 @@
-"""Long-running operations: rows that are done at once, or that a controller carries out. Used by all methods modules."""
+"""Long-running operations: rows that are done at once, or that a controller carries out. Used by the resources."""
 
 import time
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from workloads.api.errors import nearest
 from workloads.api.vertex import messages
@@ -104,9 +104,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _enum_reader(field: FieldDescriptor) -> Callable[[Any], Any]:
-    assert field.enum_type is not None
-    names = [value.name for value in field.enum_type.values]
+def _enum_reader(about: EnumDescriptor) -> Callable[[Any], Any]:
+    names = [value.name for value in about.values]
 
     def read(value: Any) -> Any:
         if value not in names:
@@ -124,7 +123,7 @@ def _reader(field: FieldDescriptor) -> tuple[Callable[[Any], Any], Any]:
         is_time = field.message_type.full_name == "google.protobuf.Timestamp"
         return (parse_time, None) if is_time else (_plain, None)
     if field.enum_type is not None:
-        return _enum_reader(field), field.enum_type.values[0].name
+        return _enum_reader(field.enum_type), field.enum_type.values[0].name
     if field.cpp_type in _NUMBERS:
         return float, 0.0
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:

@@ -4,7 +4,14 @@ from typing import Final
 
 from workloads.api import operations
 from workloads.api.handlers import Handlers
-from workloads.api.resources import batch_prediction_jobs, custom_jobs, endpoints, predictions, training_pipelines
+from workloads.api.resources import (
+    batch_prediction_jobs,
+    custom_jobs,
+    endpoints,
+    models,
+    predictions,
+    training_pipelines,
+)
 
 HANDLERS: Final[Handlers] = {
     **operations.HANDLERS,
@@ -13,4 +20,5 @@ HANDLERS: Final[Handlers] = {
     **endpoints.HANDLERS,
     **predictions.HANDLERS,
     **batch_prediction_jobs.HANDLERS,
+    **models.HANDLERS,
 }

@@ -57,7 +57,7 @@ class LogLine:
 
 def collection_of(name: str) -> str:
     """The collection in a resource's name: its last segment but one."""
-    parts = name.split("/")
-    if len(parts) < 2 or not all(parts):
+    *parents, collection, last = name.split("/")
+    if not (all(parents) and collection and last):
         raise ValueError(f"{name!r} is not a resource name (…/collection/id)")
-    return parts[-2]
+    return collection

@@ -24,7 +24,7 @@ def migrate(connection: psycopg.Connection) -> int:
         current = int(row[0]) if row else 0
         for number, sql in migrations():
             if number > current:
-                connection.execute(sql.encode())
+                connection.execute(sql.encode())  # our own files
                 connection.execute("INSERT INTO schema_versions VALUES (%s)", (number,))
                 current = number
     return current

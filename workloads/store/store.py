@@ -16,7 +16,25 @@ from workloads.store.listener import CHANNEL, Listener
 from workloads.store.logs import CAP_BYTES, Logs
 from workloads.store.resource import Json, LogLine, Resource, collection_of
 
-COLUMNS: Final = "name, collection, message, status, version, create_time, update_time"
+# Columns in the order of Resource's attributes.
+INSERT: Final = """
+    INSERT INTO resources (name, collection, message, status) VALUES (%s, %s, %s, %s)
+    RETURNING name, collection, message, status, version, create_time, update_time"""
+SELECT: Final = """
+    SELECT name, collection, message, status, version, create_time, update_time FROM resources WHERE name = %s"""
+SELECT_FOR_UPDATE: Final = """
+    SELECT name, collection, message, status, version, create_time, update_time FROM resources WHERE name = %s
+    FOR UPDATE"""
+UPDATE: Final = """
+    UPDATE resources SET message = %s, status = %s, version = version + 1, update_time = clock_timestamp()
+    WHERE name = %s RETURNING name, collection, message, status, version, create_time, update_time"""
+LIST: Final = """
+    SELECT name, collection, message, status, version, create_time, update_time FROM resources
+    WHERE collection = %(collection)s
+      AND (%(parent)s::text IS NULL OR parent = %(parent)s)
+      AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+      AND (%(time)s::timestamptz IS NULL OR (create_time, name) < (%(time)s, %(name)s))
+    ORDER BY create_time DESC, name DESC LIMIT %(limit)s"""
 Resources = list[Resource]
 LogLines = list[LogLine]
 Change = Callable[[Json, Json], None]
@@ -55,10 +73,9 @@ class Store:
             errors.AlreadyExists: the name is taken.
         """
         values = (name, collection_of(name), Jsonb(message), Jsonb(status or {}))
-        sql = f"INSERT INTO resources (name, collection, message, status) VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}"
         try:
             with self._database.transaction() as connection:
-                row = connection.execute(sql.encode(), values).fetchone()
+                row = connection.execute(INSERT, values).fetchone()
                 _notify(connection, name)
         except psycopg.errors.UniqueViolation as error:
             raise errors.AlreadyExists(f"{name} exists already") from error
@@ -71,7 +88,7 @@ class Store:
             errors.NotFound: there is none.
         """
         with self._database.transaction() as connection:
-            row = connection.execute(f"SELECT {COLUMNS} FROM resources WHERE name = %s".encode(), (name,)).fetchone()
+            row = connection.execute(SELECT, (name,)).fetchone()
         return _resource(row, name)
 
     def list(
@@ -90,17 +107,11 @@ class Store:
             states: only those in one of these states; operations are RUNNING or DONE.
             after: only those that follow this (create_time, name) in the list: where the last page ended.
         """
-        wheres, values = ["collection = %s"], [collection]  # type: list[str], list[Any]
-        if parent is not None:
-            wheres, values = [*wheres, "parent = %s"], [*values, parent]
-        if states is not None:
-            wheres, values = [*wheres, "state = ANY(%s)"], [*values, [*states]]
-        if after is not None:
-            wheres, values = [*wheres, "(create_time, name) < (%s, %s)"], [*values, *after]
-        where = " AND ".join(wheres)
-        sql = f"SELECT {COLUMNS} FROM resources WHERE {where} ORDER BY create_time DESC, name DESC LIMIT %s"
+        time, name = after or (None, None)
+        values = {"collection": collection, "parent": parent, "states": None if states is None else [*states]}
         with self._database.transaction() as connection:
-            return [Resource(*row) for row in connection.execute(sql.encode(), [*values, limit]).fetchall()]
+            rows = connection.execute(LIST, {**values, "time": time, "name": name, "limit": limit}).fetchall()
+        return [Resource(*row) for row in rows]
 
     def update(self, name: str, change: Change, etag: str | None = None) -> Resource:
         """Let `change(message, status)` edit the row in place, in one transaction that holds it.
@@ -112,19 +123,14 @@ class Store:
             errors.Aborted: `etag` is given and not the row's.
         """
         with self._database.transaction() as connection:
-            sql = f"SELECT {COLUMNS} FROM resources WHERE name = %s FOR UPDATE"
-            old = _resource(connection.execute(sql.encode(), (name,)).fetchone(), name)
+            old = _resource(connection.execute(SELECT_FOR_UPDATE, (name,)).fetchone(), name)
             if etag and etag != old.etag:
                 raise errors.Aborted(f"{name} has etag {old.etag!r}, not {etag!r}: read it again, then change it")
             message, status = copy.deepcopy(old.message), copy.deepcopy(old.status)
             change(message, status)
             if (message, status) == (old.message, old.status):
                 return old
-            sql = (
-                "UPDATE resources SET message = %s, status = %s, version = version + 1, update_time = clock_timestamp()"
-                f" WHERE name = %s RETURNING {COLUMNS}"
-            )
-            row = connection.execute(sql.encode(), (Jsonb(message), Jsonb(status), name)).fetchone()
+            row = connection.execute(UPDATE, (Jsonb(message), Jsonb(status), name)).fetchone()
             _notify(connection, name)
         return _resource(row, name)
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from workloads import tokens
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
 from workloads.config import AcceleratorType, Capacity, MachineType, PlatformConfig
+from workloads.registry import NotFound, Registry
 from workloads.store import Store
 
 KEY = "test-signing-key-of-at-least-32-bytes"
@@ -47,8 +48,8 @@ class OneModel:
 
     def get(self, name: str) -> dict[str, Any]:
         """The model, whatever its version."""
-        if name.split("@")[0] != MODEL:
-            raise LookupError("there is only one")
+        if name.partition("@")[0] != MODEL:
+            raise NotFound(f"model {name} does not exist")
         container = {"imageUri": SERVING_IMAGE}
         return {
             "name": MODEL,
@@ -62,7 +63,7 @@ class OneModel:
 @pytest.fixture
 def context(config: PlatformConfig, store: Store) -> Context:
     """What handlers get."""
-    return Context(config, store, OneModel())
+    return Context(config, store, cast("Registry", OneModel()))
 
 
 def token(role: str = tokens.ROLE_ADMIN, subject: str = "admin") -> str:
@@ -78,7 +79,7 @@ def server(context: Context) -> Iterator[str]:
     thread.start()
     while not running.started:
         time.sleep(0.01)
-    url = "http://127.0.0.1:{}".format(running.servers[0].sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     assert httpx.get(f"{url}/healthz").text == "ok\n"
     yield url
     running.should_exit = True

@@ -21,7 +21,7 @@ def vertex(server: str) -> Any:
         location="us-central1",
         api_endpoint=server,
         api_transport="rest",
-        credentials=Credentials(token=token()),
+        credentials=Credentials(token=token()),  # type: ignore[no-untyped-call]
         staging_bucket="gs://staging",
     )
     return aiplatform
@@ -58,7 +58,7 @@ def test_endpoint(vertex: Any) -> None:
 
 
 def test_deploy_is_left_to_a_controller(vertex: Any, context: Context) -> None:
-    """deployModel makes an open operation that carries the request; once a controller has filled it, the SDK is content."""
+    """A deployModel makes an open operation with the request in it; once a controller fills it, the SDK goes on."""
     endpoint = vertex.Endpoint.create(display_name="e")
     client = endpoint.api_client
     deployed = {

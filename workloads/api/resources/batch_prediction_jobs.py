@@ -57,7 +57,9 @@ def _check_model(context: Context, message: Json) -> None:
             raise invalid(f"dedicatedResources.{field} is {resources[field]}; give a number that fits the stack.")
     machine = {"machineSpec": resources.get("machineSpec", {}), "minReplicaCount": 1}
     deployed = {"dedicatedResources": machine}
-    plan = serving.from_messages(f"{context.config.parent}/endpoints/0", "0", deployed, context.model(message["model"]))
+    plan = serving.from_messages(
+        f"{context.config.parent}/endpoints/0", "0", deployed, context.models.get(message["model"])
+    )
     serving.plan(plan, "", context.config)
     machines.require_possible(machines.demand(serving.limits(plan, context.config)), context.config)
 

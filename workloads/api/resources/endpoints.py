@@ -1,4 +1,4 @@
-"""endpoints: create, read, update, delete here; deploy, undeploy and mutate are checked here and left to a controller."""
+"""endpoints: create, read, update and delete; deploy, undeploy and mutate are checked and left to a controller."""
 
 import copy
 from typing import Final
@@ -10,6 +10,8 @@ from workloads.plans import machines, serving
 from workloads.store import Resource
 
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
+ALL: Final = 100  # percent
+MAX_ID_LENGTH: Final = 20
 NEW: Final = "0"  # in a trafficSplit of deployModel: the model that is being deployed
 REFUSED: Final = {
     "network": "endpoints are reached through the stack's own gateway",
@@ -25,14 +27,6 @@ REFUSED_DEPLOYED: Final = {
     "gdcConnectedModel": "Google Distributed Cloud is not here",
     "speculativeDecodingSpec": "generative models are not served",
 }
-ENDPOINT: Final = crud.Kind(
-    "EndpointService", "Endpoint", "endpoints",
-    prepare=lambda context, message: _prepare(message),
-    mutable=("displayName", "description", "labels", "trafficSplit"),
-    check_update=lambda context, row, message: _check_update(message),
-    check_delete=lambda context, row: _check_delete(context, row),
-    create_is_operation=True,
-)  # fmt: skip
 
 
 def _prepare(message: Json) -> Json:
@@ -71,8 +65,18 @@ def check_split(split: Json, ids: set[str]) -> None:
     if unknown:
         known = ", ".join(sorted(ids)) or "none"
         raise invalid(f"trafficSplit names {unknown[0]!r}, which is not deployed on the endpoint; these are: {known}.")
-    if any(not 0 <= share <= 100 for share in split.values()) or (split and sum(split.values()) != 100):
+    if any(not 0 <= share <= ALL for share in split.values()) or (split and sum(split.values()) != ALL):
         raise invalid(f"trafficSplit sums to {sum(split.values())}; percentages from 0 to 100 must sum to 100.")
+
+
+ENDPOINT: Final = crud.Kind(
+    "EndpointService", "Endpoint", "endpoints",
+    prepare=lambda context, message: _prepare(message),
+    mutable=("displayName", "description", "labels", "trafficSplit"),
+    check_update=lambda context, row, message: _check_update(message),
+    check_delete=_check_delete,
+    create_is_operation=True,
+)  # fmt: skip
 
 
 def _ids(row: Resource) -> set[str]:
@@ -95,7 +99,7 @@ def _check_resources(context: Context, endpoint: str, deployed: Json) -> None:
             )
         if high and high < low:
             raise invalid(f"dedicatedResources.maxReplicaCount is {high}, less than minReplicaCount ({low}).")
-    plan = serving.from_messages(endpoint, deployed["id"], deployed, context.model(deployed["model"]))
+    plan = serving.from_messages(endpoint, deployed["id"], deployed, context.models.get(deployed["model"]))
     if plan.replicas > MAX_REPLICAS:
         raise invalid(f"automaticResources.minReplicaCount is {plan.replicas}; that is more than any stack has.")
     serving.plan(plan, "", context.config)
@@ -109,7 +113,7 @@ def deploy_model(context: Context, call: Call) -> Json:
     if not deployed.get("model"):
         raise invalid("Required field deployedModel.model is not set.")
     deployed.setdefault("id", context.store.new_id())
-    if not deployed["id"].isdigit() or len(deployed["id"]) > 20 or deployed["id"] == NEW:
+    if not deployed["id"].isdigit() or len(deployed["id"]) > MAX_ID_LENGTH or deployed["id"] == NEW:
         raise invalid(f"deployedModel.id is {deployed['id'][:40]!r}; give 1 to 20 digits, or leave it out.")
     if deployed["id"] in _ids(row):
         raise invalid(f"deployedModel.id {deployed['id']} is in use on {row.name}; leave it out to get a new one.")
@@ -133,7 +137,7 @@ def undeploy_model(context: Context, call: Call) -> Json:
     share = row.message.get("trafficSplit", {}).get(model_id, 0)
     if share and others and not split:
         raise precondition(
-            f"Deployed model {model_id} serves {share}% of the traffic of {row.name}; give a trafficSplit over the others "
+            f"Deployed model {model_id} serves {share}% of the traffic of {row.name}; give a trafficSplit of the rest "
             f"({', '.join(sorted(others))}) that sums to 100."
         )
     return operations.start(context, call, "UndeployModelOperationMetadata", "undeployModel", row.name, call.request)
@@ -151,11 +155,8 @@ def mutate_deployed_model(context: Context, call: Call) -> Json:
             f"updateMask is {mask!r}; of a deployed model the replica counts in dedicatedResources can change."
         )
     current = next(each for each in row.message["deployedModels"] if each["id"] == model_id)
-    merged = {
-        **current,
-        "dedicatedResources": {**current.get("dedicatedResources", {}), **wanted.get("dedicatedResources", {})},
-    }
-    _check_resources(context, row.name, merged)
+    dedicated = {**current.get("dedicatedResources", {}), **wanted.get("dedicatedResources", {})}
+    _check_resources(context, row.name, {**current, "dedicatedResources": dedicated})
     metadata = "MutateDeployedModelOperationMetadata"
     return operations.start(context, call, metadata, "mutateDeployedModel", row.name, call.request)
 

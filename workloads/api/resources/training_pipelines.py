@@ -37,8 +37,8 @@ def _prepare(context: Context, message: Json) -> Json:
     checks.refuse(message, REFUSED, "trainingPipeline")
     if message["trainingTaskDefinition"] != CUSTOM_TASK:
         raise unimplemented(
-            f"trainingTaskDefinition {message['trainingTaskDefinition']!r} is not available on this stack, which has custom "
-            f"training only: {CUSTOM_TASK} (CustomTrainingJob, CustomContainerTrainingJob, CustomPythonPackageTrainingJob)."
+            f"trainingTaskDefinition {message['trainingTaskDefinition']!r} is not available; this stack has custom "
+            f"training: {CUSTOM_TASK} (CustomTrainingJob, CustomContainerTrainingJob, CustomPythonPackageTrainingJob)."
         )
     spec = job_spec(message["trainingTaskInputs"])
     custom_jobs.check_spec(context, spec, WHERE)

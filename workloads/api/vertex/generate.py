@@ -144,7 +144,8 @@ def add_version(files: Files, version: str) -> None:
         service = rest.__name__.removeprefix("_Base").removesuffix("RestTransport")
         for name, method in vars(rest).items():
             if hasattr(method, "_get_http_options"):
-                add_method(files, version, service, name.removeprefix("_Base"), base, method._get_http_options())
+                options = method._get_http_options()  # noqa: SLF001  where the package keeps its HTTP rules
+                add_method(files, version, service, name.removeprefix("_Base"), base, options)
 
 
 def build() -> bytes:

@@ -69,6 +69,13 @@ def fields(about: Descriptor) -> dict[str, FieldDescriptor]:
     return {name: field for field in about.fields for name in (field.json_name, field.name)}
 
 
+def message_type(field: FieldDescriptor) -> Descriptor:
+    """The type of a field that holds messages."""
+    if field.message_type is None:
+        raise TypeError(f"{field.full_name} holds no message")
+    return field.message_type
+
+
 def is_map(field: FieldDescriptor) -> bool:
     """Whether the field is a map<…>."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
@@ -76,7 +83,7 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def is_repeated(field: FieldDescriptor) -> bool:
     """Whether the field is a list (or a map). protobuf 6 brought `is_repeated`, 7 took `label` away."""
-    return field.is_repeated if hasattr(field, "is_repeated") else bool(field.label == field.LABEL_REPEATED)
+    return field.is_repeated if hasattr(field, "is_repeated") else bool(field.label == field.LABEL_REPEATED)  # type: ignore[attr-defined]
 
 
 def is_free(about: Descriptor) -> bool:

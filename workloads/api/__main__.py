@@ -1,0 +1,54 @@
+"""Runs the API: `python -m workloads.api`, the command of the platform image's api service.
+
+CAIRN_CONFIG holds the settings; secrets are files (contract.py). Uploads to buckets that can be resumed are kept under
+TMPDIR, which should be a volume: they outlive a restart there, and may be large.
+"""
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+
+from workloads import contract, tokens
+from workloads.api.app import create_app
+from workloads.api.handlers import Context
+from workloads.api.storage import ObjectStore, StorageDeps, routes
+from workloads.config import PlatformConfig
+from workloads.registry import open_registry
+from workloads.store import open_store
+
+
+def storage(config: PlatformConfig, key: str) -> StorageDeps:
+    """What the Cloud Storage surface needs."""
+
+    def authenticate(request: Request) -> tokens.Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise tokens.InvalidToken("the request has no bearer token")
+        principal = tokens.verify(token.strip(), config.stack, key)
+        request.state.principal = principal.subject  # for the request log
+        return principal
+
+    access_key = contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY)
+    secret_key = contract.read_secret(contract.SECRET_OBJECT_STORE_SECRET_KEY)
+    store = ObjectStore(config.object_store_url, access_key, secret_key)
+    return StorageDeps(store, authenticate, Path(tempfile.gettempdir()) / "uploads", config.location)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # our own calls are no news
+    config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
+    key = contract.read_secret(contract.SECRET_SIGNING_KEY)
+    store = open_store(config)
+    app = create_app(Context(config, store, open_registry(config, key, store)), key, routes(storage(config, key)))
+    host = "0.0.0.0"  # noqa: S104  the container's own network; only the gateway is published, on loopback
+    uvicorn.run(app, host=host, port=contract.API_PORT, access_log=False, log_config=None, server_header=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -73,5 +73,7 @@ def project(name: str, pulumi: dict[str, str], engine: docker.DockerClient, tmp_
         network.remove()
     for volume in engine.volumes.list(filters={"name": name}):
         volume.remove()
+    # By tag: the image itself may be somebody else's under another name.
     for image in engine.images.list(filters={"reference": f"{name}*"}):
-        engine.images.remove(image.id, force=True)
+        for tag in [tag for tag in image.tags if tag.startswith(name)]:
+            engine.images.remove(tag)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHANGE = re.compile(r"^\s+(?:\+-|[-+~=])?\s*(\d+) (created|updated|replaced|deleted|unchanged|to \w+|imported)\b", re.M)
+CHANGE = re.compile(
+    r"^\s+(?:\d+ changes\. |\+-|[-+~=])?\s*(\d+) (created|updated|replaced|deleted|unchanged|to \w+|imported)\b",
+    re.MULTILINE,
+)
 PREAMBLE = "import pulumi\nimport pulumi_docker as docker\nimport pulumi_random as random\n"
 
 

@@ -17,8 +17,7 @@ def sleeper(name: str, more: str = "") -> str:
 
 
 def test_life(project: Project, name: str, engine: docker.DockerClient) -> None:
-    """Preview changes nothing; up creates; up and refresh again change nothing; a changed environment replaces exactly
-    once; destroy leaves nothing."""
+    """Preview changes nothing, up creates, again it changes nothing, a changed variable replaces once, destroy removes."""
     project.program(sleeper(name, "envs=['A=1'], labels=[{'label': 'l', 'value': 'v'}], memory=64, rm=False"))
     assert project.preview().ok().changes == {"to create": 2}
     assert engine.containers.list(all=True, filters={"name": name}) == []
@@ -54,9 +53,7 @@ def test_limits_change_in_place(project: Project, name: str, engine: docker.Dock
     assert project.preview().ok().changes == {"to replace": 1, "unchanged": 1}
 
 
-def test_what_was_changed_by_hand_is_found_and_healed(
-    project: Project, name: str, engine: docker.DockerClient
-) -> None:
+def test_what_was_changed_by_hand_is_found_and_healed(project: Project, name: str, engine: docker.DockerClient) -> None:
     """Refresh finds a killed and a removed container, and up brings both back."""
     project.program(sleeper(name))
     project.up().ok()
@@ -117,11 +114,11 @@ def test_waiting_for_health(project: Project, name: str) -> None:
     assert project.refresh().ok().changes == {"unchanged": 2}
 
 
-def test_an_unhealthy_container_is_kept_and_explained(
-    project: Project, name: str, engine: docker.DockerClient
-) -> None:
+def test_an_unhealthy_container_is_kept_and_explained(project: Project, name: str, engine: docker.DockerClient) -> None:
     """The error has the check's output and the last log lines; the state keeps the container; the next up goes on."""
-    check = "healthcheck={'tests': ['CMD-SHELL', 'test -e /tmp/ready || { echo not ready; exit 1; }'], 'interval': '300ms'}"
+    check = (
+        "healthcheck={'tests': ['CMD-SHELL', 'test -e /tmp/ready || { echo not ready; exit 1; }'], 'interval': '300ms'}"
+    )
     command = "command=['sh', '-c', 'echo starting up; sleep 1000']"
     program = sleeper(name, f"wait=True, wait_timeout=3, {check}").replace("command=['sleep', '1000']", command)
     program = program.replace('command=["sleep", "1000"]', command)
@@ -170,10 +167,17 @@ def test_interrupted_while_waiting(project: Project, name: str, engine: docker.D
 
 def test_import(project: Project, name: str, engine: docker.DockerClient) -> None:
     """A container made by hand is imported by its id and then managed without a difference."""
-    made = engine.containers.run(
-        "cairn-base:latest", ["sleep", "1000"], name=name, detach=True, mem_limit="64m", cap_drop=["ALL"],
-        environment=["A=1"], ports={"80/tcp": ("127.0.0.1", None)}, tmpfs={"/scratch": "size=1m"},
-    )  # fmt: skip
+    made = engine.containers.create(
+        "cairn-base:latest",
+        ["sleep", "1000"],
+        name=name,
+        mem_limit="64m",
+        cap_drop=["ALL"],
+        environment=["A=1"],
+        ports={"80/tcp": ("127.0.0.1", None)},
+        tmpfs={"/scratch": "size=1m"},
+    )
+    made.start()
     more = (
         "memory=64, capabilities={'drops': ['ALL']}, envs=['A=1'], tmpfs={'/scratch': 'size=1m'}, "
         f"ports=[{{'internal': 80, 'ip': '127.0.0.1'}}], opts=pulumi.ResourceOptions(import_='{made.id}')"
@@ -187,8 +191,8 @@ def test_import(project: Project, name: str, engine: docker.DockerClient) -> Non
 def test_a_task_that_ends(project: Project, name: str) -> None:
     """With attach and logs, up waits for the end and keeps exit code and output."""
     project.program(
-        f"task = docker.Container('c', name='{name}', image='cairn-base:latest', attach=True, logs=True, must_run=False, "
-        "command=['sh', '-c', 'echo done; exit 4'])\n"
+        f"task = docker.Container('c', name='{name}', image='cairn-base:latest', "
+        "attach=True, logs=True, must_run=False, command=['sh', '-c', 'echo done; exit 4'])\n"
         "pulumi.export('code', task.exit_code)\npulumi.export('logs', task.container_logs)\n"
     )
     project.up().ok()

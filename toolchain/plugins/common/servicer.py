@@ -124,7 +124,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         notes = {name: value for name, value in inputs.items() if name.startswith("__")}
         read_inputs = mark_secrets(resource.table, {**answers.remark(inputs, found.inputs), **notes})
-        outputs = answers.remark(state, _outputs(resource, read_inputs, found.outputs, state))
+        outputs = _outputs(resource, read_inputs, found.outputs, state)
         return provider_pb2.ReadResponse(
             id=found.identifier, inputs=to_struct(read_inputs), properties=to_struct(outputs)
         )

@@ -58,7 +58,7 @@ class Engine:
                 return {"username": entry["username"], "password": entry.get("password", "")}
         return None
 
-    def _connect(self) -> "APIClient":
+    def _connect(self) -> Any:
         import docker
         from docker.errors import DockerException
 

@@ -6,6 +6,8 @@ A Vertex model is an MLflow registered model, its id the model's name; a version
 MLflow client makes, changes or deletes is at once what Vertex clients see.
 """
 
+from collections.abc import Callable
+
 from workloads.config import PlatformConfig
 from workloads.registry.client import MlflowClient
 from workloads.registry.errors import AlreadyExists, FailedPrecondition, Invalid, NotFound, RegistryError, Unavailable
@@ -27,10 +29,16 @@ __all__ = [
 ]
 
 
-def open_registry(config: PlatformConfig, signing_key: str, store: Store) -> Registry:
-    """The stack's registry, asked with an admin's token of our own."""
+def open_registry(
+    config: PlatformConfig, signing_key: str, store: Store, exists: Callable[[str], bool] | None = None
+) -> Registry:
+    """The stack's registry, asked with an admin's token of our own.
+
+    Args:
+        exists: whether a gs:// folder has any object; without it, upload does not look.
+    """
     token = sign(Principal("platform", ROLE_ADMIN), config.stack, signing_key)
-    return Registry(MlflowClient(config.tracking_url, token), store, config.parent, artifact_root(config))
+    return Registry(MlflowClient(config.tracking_url, token), store, config.parent, artifact_root(config), exists)
 
 
 def artifact_root(config: PlatformConfig) -> str:

@@ -1,6 +1,6 @@
 """The reading half of the registry: from Vertex' names to MLflow's models and versions, and to Model messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from workloads.registry import flavours, messages, names
 from workloads.registry.client import Json, MlflowClient
@@ -14,17 +14,26 @@ Deployed = Mapping[str, list[Json]]  # from name@version to where it is deployed
 class ModelReader:
     """Models and their versions, as Vertex shows them. Safe to use from several threads."""
 
-    def __init__(self, client: MlflowClient, store: Store, parent: str, artifact_root: str) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        store: Store,
+        parent: str,
+        artifact_root: str,
+        exists: Callable[[str], bool] | None = None,
+    ) -> None:
         """A registry over MLflow.
 
         Args:
             store: asked for the endpoints that have a version deployed.
             artifact_root: gs:// folder of what MLflow calls mlflow-artifacts:/.
+            exists: whether a gs:// folder has any object; None to trust uploads.
         """
         self._client = client
         self._store = store
         self._parent = parent
         self._artifact_root = artifact_root
+        self._exists = exists
         self._found: dict[tuple[str, str, str], Json] = {}  # of versions that only MLflow knows; they never change
 
     def get(self, name: str) -> Json:

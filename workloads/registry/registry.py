@@ -24,8 +24,12 @@ class Registry(ModelReader):
             key: whoever asks twice with the same key gets the version of the first time.
 
         Raises:
-            NotFound, AlreadyExists, Invalid, Unavailable.
+            NotFound, AlreadyExists, Unavailable.
+            Invalid: among others, nothing is under artifactUri.
         """
+        uri = str(model.get("artifactUri", ""))
+        if uri and self._exists and not self._exists(uri):
+            raise Invalid(f"artifactUri {uri} is empty or not there: upload the model's files first")
         aliases = set(model.get("versionAliases", []))
         for alias in aliases:
             names.check_alias(alias)

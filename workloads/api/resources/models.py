@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Final, cast
+from typing import Final
 
 from workloads.api import checks, filters, operations, ordering, paging, paths
 from workloads.api.errors import ApiError, invalid, unimplemented
@@ -14,7 +14,6 @@ from workloads.registry import (
     FailedPrecondition,
     Invalid,
     NotFound,
-    Registry,
     RegistryError,
     Unavailable,
 )
@@ -61,11 +60,6 @@ def _answered(handler: Handler) -> Handler:
     return answered
 
 
-def _registry(context: Context) -> Registry:
-    """All of the registry; other resources are content with its `get`."""
-    return cast(Registry, context.models)
-
-
 def check(context: Context, model: Json) -> None:
     """What can be said of a model before it is uploaded.
 
@@ -92,7 +86,7 @@ def upload(context: Context, call: Call) -> Json:
     request = call.request
     model = request["model"]
     check(context, model)
-    made = _registry(context).upload(
+    made = context.models.upload(
         model, model_id=request.get("modelId", ""), parent_model=request.get("parentModel", "")
     )
     response = {"model": made["name"], "modelVersionId": made["versionId"]}
@@ -101,17 +95,17 @@ def upload(context: Context, call: Call) -> Json:
 
 def get(context: Context, call: Call) -> Json:
     """The default version, or the one that the name means."""
-    return _registry(context).get(call.request["name"])
+    return context.models.get(call.request["name"])
 
 
 def list_models(context: Context, call: Call) -> Json:
     """The default version of each model."""
-    return _page(_registry(context).list_models(), call.request, call.request["parent"])
+    return _page(context.models.list_models(), call.request, call.request["parent"])
 
 
 def list_versions(context: Context, call: Call) -> Json:
     """All versions of a model."""
-    return _page(_registry(context).list_versions(call.request["name"]), call.request, call.request["name"])
+    return _page(context.models.list_versions(call.request["name"]), call.request, call.request["name"])
 
 
 def update(context: Context, call: Call) -> Json:
@@ -122,25 +116,25 @@ def update(context: Context, call: Call) -> Json:
     if "displayName" in mask:
         checks.display_name(wanted)
     checks.labels(wanted)
-    if wanted.get("etag") and wanted["etag"] != (current := _registry(context).get(name))["etag"]:
+    if wanted.get("etag") and wanted["etag"] != (current := context.models.get(name))["etag"]:
         raise ApiError("ABORTED", f"{name} has etag {current['etag']!r}, not {wanted['etag']!r}: read it again first.")
-    return _registry(context).update(name, wanted, mask)
+    return context.models.update(name, wanted, mask)
 
 
 def merge_version_aliases(context: Context, call: Call) -> Json:
     """Add aliases to a version, remove those with a '-' before them."""
-    return _registry(context).merge_version_aliases(call.request["name"], call.request["versionAliases"])
+    return context.models.merge_version_aliases(call.request["name"], call.request["versionAliases"])
 
 
 def delete(context: Context, call: Call) -> Json:
     """Delete a model with all its versions."""
-    _registry(context).delete(call.request["name"])
+    context.models.delete(call.request["name"])
     return operations.done(context, call, "DeleteOperationMetadata")
 
 
 def delete_version(context: Context, call: Call) -> Json:
     """Delete one version."""
-    _registry(context).delete_version(call.request["name"])
+    context.models.delete_version(call.request["name"])
     return operations.done(context, call, "DeleteOperationMetadata")
 
 

@@ -55,7 +55,7 @@ class ObjectStore:
             StorageError: the server can't be reached.
         """
         async with _Reachable():
-            response = await self._client.send(self._request(method, path, query, headers, content))
+            response = await self._client.send(self.request(method, path, query, headers, content))
         _check(response)
         return response
 
@@ -66,20 +66,21 @@ class ObjectStore:
             S3Error, StorageError: as `call`.
         """
         async with _Reachable():
-            response = await self._client.send(self._request("GET", path, None, headers, b""), stream=True)
+            response = await self._client.send(self.request("GET", path, None, headers, b""), stream=True)
             if response.status_code >= httpx.codes.MULTIPLE_CHOICES:
                 await response.aread()
         _check(response)
         return response
 
-    def _request(
+    def request(
         self,
         method: str,
         path: str,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-        content: Content,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: Content = b"",
     ) -> httpx.Request:
+        """The signed request, for whoever sends it himself."""
         uri = quote(path, safe="/~")
         text = "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in sorted((query or {}).items()))
         signed = {k.lower(): v for k, v in (headers or {}).items()}

@@ -27,5 +27,5 @@ SERVING: Final[Mapping[str, ImageSpec]] = {
 }
 JOBS: Final[Mapping[str, ImageSpec]] = {
     "training/sklearn-cpu": _image("training", "workloads/gcs", "cairn/hook"),
-    "batch": _image("batch", "workloads/gcs"),
+    "batch": _image("batch", "workloads/gcs", "workloads/plans", "workloads/config.py"),
 }

@@ -1,0 +1,152 @@
+"""Asks the model servers. Used by the driver, from several threads at once.
+
+What a server refuses is the instance's fault and is narrowed down to it; what a server fails to answer is tried again.
+"""
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+_TIMEOUT_S: Final = 600.0
+_TRIES: Final = 8
+_UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
+_INTERNAL, _INVALID_ARGUMENT = 13, 3  # google.rpc.Code
+
+
+class NoServer(Exception):
+    """The servers don't answer; the job can't go on."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one instance: a prediction, or a google.rpc.Status code and message."""
+
+    prediction: Any = None
+    code: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class _Refusal(Exception):
+    """A server refused a request as a whole."""
+
+    code: int
+    message: str
+
+
+class Servers:
+    """All servers of the job's model, asked in turn.
+
+    Args:
+        urls: base URLs.
+        parameters: sent with every request when not None.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        predict_route: str,
+        health_route: str,
+        parameters: Any = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._urls = tuple(urls)
+        self._turns = itertools.count()
+        self._predict_route, self._health_route = predict_route, health_route
+        self._tail = "]}" if parameters is None else f'],"parameters":{json.dumps(parameters)}}}'
+        self._pause = pause
+        self._connections = threading.local()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return once each server is healthy.
+
+        Raises:
+            NoServer: one is not, within the time.
+        """
+        deadline = time.monotonic() + timeout_s
+        for url in self._urls:
+            print(f"batch: waiting for the model server {url}", flush=True)
+            while not self._is_healthy(url):
+                if time.monotonic() > deadline:
+                    raise NoServer(f"the model server {url} was not healthy within {timeout_s:.0f} s; see the job's logs")
+                self._pause(0.5)
+
+    def predict(self, instances: Sequence[str]) -> list[Answer]:
+        """One answer per instance; a batch that is refused is halved until the bad instances stand alone.
+
+        Raises:
+            NoServer: no server answers.
+        """
+        try:
+            predictions = self._ask(instances)
+            return [Answer(prediction) for prediction in predictions]
+        except _Refusal as refusal:
+            if len(instances) == 1:
+                return [Answer(code=refusal.code, message=refusal.message)]
+            half = len(instances) // 2
+            return self.predict(instances[:half]) + self.predict(instances[half:])
+
+    def _ask(self, instances: Sequence[str]) -> list[Any]:
+        body = '{"instances":[' + ",".join(instances) + self._tail
+        status, content = self._post(body.encode())
+        if status != 200:
+            raise _Refusal(_INVALID_ARGUMENT if 400 <= status < 500 else _INTERNAL, _message(status, content))
+        try:
+            predictions = json.loads(content)["predictions"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise _Refusal(_INTERNAL, f"the server's answer has no predictions: {error!r}") from error
+        if not isinstance(predictions, list) or len(predictions) != len(instances):
+            raise _Refusal(_INTERNAL, f"the server's answer doesn't hold one prediction for each of {len(instances)} instances")
+        return predictions
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        """The answer of the next server that gives one."""
+        problem = ""
+        for attempt in range(_TRIES):
+            url = self._urls[next(self._turns) % len(self._urls)]
+            try:
+                status, content = self._request(url, "POST", self._predict_route, body)
+                if status not in _UNAVAILABLE:
+                    return status, content
+                problem = _message(status, content)
+            except (OSError, HTTPException) as error:
+                self._drop(url)
+                problem = f"{url} doesn't answer: {error!r}"
+            if attempt >= len(self._urls) - 1:
+                self._pause(min(0.25 * 2**attempt, 10.0))
+        raise NoServer(f"no model server answered {_TRIES} times; the last problem: {problem}")
+
+    def _is_healthy(self, url: str) -> bool:
+        try:
+            return self._request(url, "GET", self._health_route)[0] == 200
+        except (OSError, HTTPException):
+            self._drop(url)
+            return False
+
+    def _request(self, url: str, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        connections: dict[str, HTTPConnection] = self._connections.__dict__
+        if url not in connections:
+            connections[url] = HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT_S)
+        connections[url].request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = connections[url].getresponse()
+        return response.status, response.read()
+
+    def _drop(self, url: str) -> None:
+        """Forget this thread's connection, which is in an unknown state."""
+        connection: HTTPConnection | None = self._connections.__dict__.pop(url, None)
+        if connection:
+            connection.close()
+
+
+def _message(status: int, content: bytes) -> str:
+    """The server's own words, from Google's error model if it keeps to that."""
+    try:
+        return str(json.loads(content)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {status}: {content[:200].decode('utf-8', 'replace')}"

@@ -16,8 +16,15 @@ def sleeper(name: str, more: str = "") -> str:
     return SLEEPER.format(name=name, more=more)
 
 
+def inside(engine: docker.DockerClient, name: str, command: str) -> str:
+    """What a command prints in the container."""
+    output = engine.containers.get(name).exec_run(command).output
+    assert isinstance(output, bytes)
+    return output.decode()
+
+
 def test_life(project: Project, name: str, engine: docker.DockerClient) -> None:
-    """Preview changes nothing, up creates, again it changes nothing, a changed variable replaces once, destroy removes."""
+    """A preview and a second up change nothing; a changed variable replaces once; destroy leaves nothing."""
     project.program(sleeper(name, "envs=['A=1'], labels=[{'label': 'l', 'value': 'v'}], memory=64, rm=False"))
     assert project.preview().ok().changes == {"to create": 2}
     assert engine.containers.list(all=True, filters={"name": name}) == []
@@ -78,7 +85,7 @@ def test_secrets_stay_secret(project: Project, name: str, engine: docker.DockerC
         + "\npulumi.export('password', password.result)\n"
     )
     texts = [project.preview().ok().text, project.up().ok().text, project.refresh().ok().text]
-    password = engine.containers.get(name).exec_run("cat /run/secrets/password").output.decode()
+    password = inside(engine, name, "cat /run/secrets/password")
     assert len(password) == 24
     assert project.run("stack", "output", "password", "--show-secrets").text.strip().endswith(password)
     assert all(password not in text for text in [*texts, project.state()])
@@ -116,12 +123,10 @@ def test_waiting_for_health(project: Project, name: str) -> None:
 
 def test_an_unhealthy_container_is_kept_and_explained(project: Project, name: str, engine: docker.DockerClient) -> None:
     """The error has the check's output and the last log lines; the state keeps the container; the next up goes on."""
-    check = (
-        "healthcheck={'tests': ['CMD-SHELL', 'test -e /tmp/ready || { echo not ready; exit 1; }'], 'interval': '300ms'}"
-    )
-    command = "command=['sh', '-c', 'echo starting up; sleep 1000']"
-    program = sleeper(name, f"wait=True, wait_timeout=3, {check}").replace("command=['sleep', '1000']", command)
-    program = program.replace('command=["sleep", "1000"]', command)
+    test = "test -e /tmp/ready || { echo not ready; exit 1; }"
+    check = f"healthcheck={{'tests': ['CMD-SHELL', '{test}'], 'interval': '300ms'}}"
+    program = sleeper(name, f"wait=True, wait_timeout=3, {check}")
+    program = program.replace('["sleep", "1000"]', '["sh", "-c", "echo starting up; sleep 1000"]')
     project.program(program)
     outcome = project.up()
     assert outcome.code != 0
@@ -174,7 +179,7 @@ def test_import(project: Project, name: str, engine: docker.DockerClient) -> Non
         mem_limit="64m",
         cap_drop=["ALL"],
         environment=["A=1"],
-        ports={"80/tcp": ("127.0.0.1", None)},
+        ports={"80/tcp": ("127.0.0.1", 0)},
         tmpfs={"/scratch": "size=1m"},
     )
     made.start()

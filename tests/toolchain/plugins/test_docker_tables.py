@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from importlib.metadata import version
 
 import pulumi_docker
 import pytest
@@ -34,6 +35,10 @@ NESTED = {
     "NetworkIpamConfigArgs": network.TABLE["ipamConfigs"],
     "RegistryArgs": image.TABLE["registry"],
 }
+BY_FUNCTION = """
+capabilities cpus deviceRequests devices gpus healthcheck hosts labels logDriver logOpts maxRetryCount mounts name
+networkMode networksAdvanced platform ports restart ulimits uploads volumes
+"""
 
 
 def arguments(class_name: str) -> dict[str, bool]:
@@ -73,31 +78,7 @@ def test_every_container_input_has_a_place() -> None:
         | container_table.MEBIBYTE_NAMES
         | container_table.THROTTLE_NAMES
     )
-    by_function = set(
-        [
-            "capabilities",
-            "cpus",
-            "deviceRequests",
-            "devices",
-            "gpus",
-            "healthcheck",
-            "hosts",
-            "labels",
-            "logDriver",
-            "logOpts",
-            "maxRetryCount",
-            "mounts",
-            "name",
-            "networkMode",
-            "networksAdvanced",
-            "platform",
-            "ports",
-            "restart",
-            "ulimits",
-            "uploads",
-            "volumes",
-        ]
-    )
+    by_function = frozenset(BY_FUNCTION.split())
     assert container_table.TABLE.keys() == by_name.keys() | by_function | container_table.LIFECYCLE.keys()
 
 
@@ -110,4 +91,4 @@ def test_tokens_and_version_are_the_sdks() -> None:
         token == f"docker:index/{c[0].lower()}{c[1:]}:{c}"
         for token, c in zip(plugin.resources, sorted(classes), strict=True)
     )
-    assert plugin.version == pulumi_docker._utilities.get_version()  # type: ignore[attr-defined]
+    assert plugin.version == version("pulumi-docker")

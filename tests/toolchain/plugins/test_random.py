@@ -1,9 +1,9 @@
 """The random plugin's values, by their types directly."""
 
 import threading
+from importlib.metadata import version
 from typing import Any
 
-import pulumi_random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,4 +70,4 @@ def test_imports() -> None:
 
 def test_the_version_is_the_sdks() -> None:
     """Programs with the installed SDK find this plugin."""
-    assert random_plugin().version == pulumi_random._utilities.get_version()  # type: ignore[attr-defined]
+    assert random_plugin().version == version("pulumi-random")

@@ -138,7 +138,7 @@ def test_wrong_inputs_are_failures(provider: Provider, context: Any) -> None:
 def test_differences(
     provider: Provider, context: Any, old: Properties, new: Properties, replaces: list[str], delete_first: bool
 ) -> None:
-    """What replaces is told, and the old thing goes first where both would have the same name of the program's choice."""
+    """What replaces is told, and the old thing goes first where the program fixed its name."""
     request = provider_pb2.DiffRequest(urn=URN, old_inputs=to_struct(old), news=to_struct(new))
     answer = provider.Diff(request, context)
     assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
@@ -231,7 +231,7 @@ def test_a_bug_is_told_as_one(provider: Provider, context: Any, monkeypatch: pyt
 def test_unknown_types_and_functions(provider: Provider, context: Any) -> None:
     """What the plugin does not have is named along with what it has."""
     other = URN.replace("Thing::", "Other::")
-    with pytest.raises(AbortedError, match="no resource type .*Other; it has test:index/thing:Thing"):
+    with pytest.raises(AbortedError, match=r"no resource type .*Other; it has test:index/thing:Thing"):
         provider.Create(provider_pb2.CreateRequest(urn=other), context)
     with pytest.raises(AbortedError, match="no function f"):
         provider.Invoke(provider_pb2.InvokeRequest(tok="f"), context)

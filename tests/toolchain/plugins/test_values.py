@@ -1,5 +1,6 @@
 """Values between the wire and Python."""
 
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from toolchain.plugins.common.values import (
@@ -34,7 +35,7 @@ def test_values_survive_the_wire() -> None:
 def test_the_wire_form_is_pulumis() -> None:
     """A secret is an object with Pulumi's signature, an unknown value its string, and nothing is written for null."""
     struct = to_struct({"s": Secret("x"), "u": UNKNOWN, "n": None})
-    assert dict(struct["s"]) == {SIGNATURE: SECRET_SIGNATURE, "value": "x"}
+    assert MessageToDict(struct)["s"] == {SIGNATURE: SECRET_SIGNATURE, "value": "x"}
     assert struct["u"] == UNKNOWN_STRING
     assert "n" not in struct
 
@@ -47,7 +48,7 @@ def test_nulls_are_absent() -> None:
 
 
 def test_what_is_inside() -> None:
-    """Secrets and unknown values are found at any depth, plain values have no marks and no notes of bridged providers."""
+    """Secrets and unknown values are found at any depth; plain values have neither marks nor bridged notes."""
     value = {"a": [{"b": Secret({"c": "hidden"})}], "__defaults": ["x"]}
     assert has_secret(value)
     assert list(secret_parts(value)) == [{"c": "hidden"}]

@@ -11,7 +11,7 @@ Json = dict[str, Any]
 DEFAULT: Final = "default"
 TAG_MESSAGE: Final = "cairn.model"  # JSON of what MLflow has no field for
 TAG_KEY: Final = "cairn.key"  # who asked for this version, so that it is made once
-NO_ARTIFACT: Final = "cairn://no-artifact"  # MLflow wants a source, a Vertex model may have none
+NO_ARTIFACT: Final = "cairn://model/no-artifact"  # MLflow wants a source, a Vertex model may have none
 _ELSEWHERE: Final = frozenset(
     {
         "name", "versionId", "versionAliases", "versionCreateTime", "versionUpdateTime", "createTime", "updateTime",
@@ -57,8 +57,8 @@ def kept(version: Json) -> Json:
 
 def source_of(message: Json) -> str:
     """The source that MLflow is told: s3://, which its own clients can read."""
-    uri = str(message.get("artifactUri", ""))
-    return "s3://" + uri.removeprefix("gs://").rstrip("/") if uri else NO_ARTIFACT
+    bucket, _, path = str(message.get("artifactUri", "")).removeprefix("gs://").partition("/")
+    return f"s3://{bucket}/{path.rstrip('/')}" if bucket else NO_ARTIFACT
 
 
 def artifact_uri(place: str, artifact_root: str) -> str:
@@ -66,7 +66,7 @@ def artifact_uri(place: str, artifact_root: str) -> str:
     scheme, _, path = place.partition(":")
     if scheme == "mlflow-artifacts":
         return f"{artifact_root}/{path.lstrip('/')}"
-    return f"gs:{path}" if scheme in ("s3", "gs") else ""
+    return f"gs:{path.rstrip('/')}" if scheme in ("s3", "gs") else ""
 
 
 def build(name: str, model: Json, version: Json, aliases: Iterable[str], deployed: list[Json]) -> Json:

@@ -34,16 +34,25 @@ class Registry(ModelReader):
         for alias in aliases:
             names.check_alias(alias)
         made = self._made(key) if key else None
-        name = made["name"] if made else self._home(model, model_id, parent_model)
         if made is None:
-            tags = messages.tags_of(model) | ({messages.TAG_KEY: key} if key else {})
-            description = str(model.get("versionDescription", ""))
-            made = self._client.create_version(name, messages.source_of(model), description, tags)
+            made = self._new_version(model, self._home(model, model_id, parent_model), key, keep=bool(parent_model))
+        name = made["name"]
         if not self._aliases(self._client.model(name)).get(DEFAULT):
             aliases.add(DEFAULT)
         for alias in sorted(aliases):
             self._client.set_alias(name, alias, str(made["version"]))
         return self.get(f"{self._name(name)}@{made['version']}")
+
+    def _new_version(self, model: Json, name: str, key: str, *, keep: bool) -> Json:
+        """Make the version; a registered model that was made for it goes again when MLflow refuses it."""
+        tags = messages.tags_of(model) | ({messages.TAG_KEY: key} if key else {})
+        description = str(model.get("versionDescription", ""))
+        try:
+            return self._client.create_version(name, messages.source_of(model), description, tags)
+        except Invalid:
+            if not keep:
+                self._client.delete_model(name)
+            raise
 
     def _made(self, key: str) -> Json | None:
         filter_string = f"tags.`{messages.TAG_KEY}` = {quoted(key)}"

@@ -119,7 +119,7 @@ def _drop(entries: dict[str, Json], model_id: str) -> None:
 
 
 class Mutate(BringUp):
-    """mutateDeployedModel: another number of replicas. New ones serve before the endpoint's controller removes old ones."""
+    """mutateDeployedModel: another number of replicas; the endpoint's controller removes those that are too many."""
 
     response = "MutateDeployedModelResponse"
 
@@ -134,7 +134,8 @@ class Mutate(BringUp):
         count = (wanted.get("dedicatedResources") or {}).get("minReplicaCount") or model.replicas
         scaled = replace(model, replicas=int(count))
         if scaled != model:
-            self._rows.reserve(endpoint, scaled, lambda _, entries: entries[model.id].update(scaling=scaled.to_json()))
+            scaling = scaled.to_json()
+            self._rows.reserve(endpoint, scaled, lambda _, entries: entries[model.id].update(scaling=scaling))
             if not self._bring_up(started, scaled, TIMEOUT_S):
                 return POLL_S
         self._show(request, scaled)

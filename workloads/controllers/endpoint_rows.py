@@ -85,7 +85,7 @@ class EndpointRows:
             wanted = machines.demand(serving.limits(model, config))
             used = self._queue.used(besides=endpoint) + self._demand(others)
             if reason := machines.shortage(wanted, used, config):
-                text = f"There is no room for the model's servers: {reason}. Undeploy a model or cancel a job, then try again."
+                text = f"There is no room for the model's servers: {reason}. Undeploy a model or cancel a job first."
                 raise Failure(outcome.CODE_EXHAUSTED, text)
             self.change(endpoint, change)
 

@@ -1,4 +1,4 @@
-"""A custom job's message → one container per replica. For the controllers, and the API's validators, who refuse early."""
+"""A custom job's message → one container per replica. For the controllers and the API's validators."""
 
 import json
 from collections.abc import Mapping

@@ -115,11 +115,14 @@ def test_folders_of_a_volume(place: Place) -> None:
     """A job sees just the folder that it names, shared with others; a folder that is not there is not made."""
     make = replace(
         spec("import os; os.mkdir('/data/mine'); os.mkdir('/data/theirs'); os.chmod('/data/mine', 0o777)", "maker"),
-        user="0:0", mounts=(Mount(place.volume, "/data"),),
+        user="0:0",
+        mounts=(Mount(place.volume, "/data"),),
     )
     output(place, make)
     mounts = tuple(Mount(place.volume, f"/gcs/{name}", subpath=name) for name in ("mine", "missing"))
-    write = replace(spec("import os; print(os.listdir('/gcs')); open('/gcs/mine/x', 'w').write('hello')"), mounts=mounts)
+    write = replace(
+        spec("import os; print(os.listdir('/gcs')); open('/gcs/mine/x', 'w').write('hello')"), mounts=mounts
+    )
     assert output(place, write) == "['mine']"
     read_only = tuple(replace(mount, read_only=True) for mount in mounts)
     code = "print(open('/gcs/mine/x').read())\ntry: open('/gcs/mine/x', 'w')\nexcept OSError as e: print(e.strerror)"

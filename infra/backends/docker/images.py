@@ -61,7 +61,7 @@ def _executable(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o100)
 
 
-def stage(name: str, tag: str, context: Mapping[str, Path], contexts: Path = CONTEXTS) -> Path:
+def stage(name: str, tag: str, context: Mapping[str, Path], contexts: Path) -> Path:
     """A folder with just these files; made once per tag and put in place in one step, since stacks may share it."""
     target = contexts / f"{name}-{tag}"
     if target.is_dir():
@@ -86,7 +86,7 @@ def build(spec: ImageSpec, base_image: str, opts: pulumi.ResourceOptions) -> tup
     args = {"BASE_IMAGE": base_image, **spec.args}
     context = files(spec)
     tag = content_hash(context, args)
-    folder = os.path.relpath(stage(spec.name, tag, context))  # relative: no machine's path ends in the state
+    folder = os.path.relpath(stage(spec.name, tag, context, CONTEXTS))  # relative: no machine's path ends in the state
     reference = f"cairn/{spec.name}:{tag}"
     image = docker.Image(
         spec.name,

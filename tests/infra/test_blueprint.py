@@ -1,0 +1,125 @@
+"""The whole stack under mocks: what is declared, where secrets go, what is published, that the policies pass."""
+
+import json
+from typing import Any
+
+import pytest
+from pulumi_policy import ResourceValidationArgs, ResourceValidationPolicy
+
+from infra import blueprint
+from infra.settings import parse
+from policies.rules import ALL
+from tests.infra.program import Declared, backend, declare, secret
+from tests.infra.test_settings import GOOD, as_pulumi
+from workloads import contract, tokens
+from workloads.config import PlatformConfig
+
+GATED = {contract.GATEWAY_HOST, contract.TRACKING_HOST, contract.OBJECT_STORE_HOST}
+SERVICES = {*GATED, contract.DATABASE_HOST, contract.API_HOST, contract.CONTROLLERS_HOST}
+
+
+def stack(**changes: Any) -> Declared:
+    """The whole platform with good settings, changed."""
+    settings = parse(as_pulumi({**GOOD, **changes}))
+
+    def program() -> dict[str, Any]:
+        return vars(blueprint.build("test", settings, backend(egress=settings.egress)))
+
+    return declare(program)
+
+
+@pytest.fixture(scope="module")
+def declared() -> Declared:
+    """The platform of the good settings, with one declared model server."""
+    return stack()
+
+
+def test_services(declared: Declared) -> None:
+    """The six services and the declared model server are there, named for the stack."""
+    containers = declared.of_type("docker:index/container:Container")
+    assert set(containers) == {*SERVICES, "model-delays-1-0"}
+    assert {each["name"] for each in containers.values()} == {f"cairn-test-{name}" for name in containers}
+
+
+def test_only_three_publish(declared: Declared) -> None:
+    """Gateway, tracking and object store publish their port on the loopback, and nobody else any."""
+    ports = {name: each.get("ports") for name, each in declared.of_type("docker:index/container:Container").items()}
+    published = {name: [(port["ip"], port["external"]) for port in each] for name, each in ports.items() if each}
+    assert published == {
+        contract.GATEWAY_HOST: [("127.0.0.1", 8080)],
+        contract.TRACKING_HOST: [("127.0.0.1", 5000)],
+        contract.OBJECT_STORE_HOST: [("127.0.0.1", 9000)],
+    }
+
+
+def test_networks(declared: Declared) -> None:
+    """Jobs' network has just the services that jobs need; database, API and controllers are not on it."""
+    containers = declared.of_type("docker:index/container:Container")
+    joined = {name: {net["name"] for net in each["networksAdvanced"]} for name, each in containers.items()}
+    on_workloads = {name for name, networks in joined.items() if "cairn-test-workloads" in networks}
+    assert on_workloads == {*GATED, "model-delays-1-0"}
+    assert joined["model-delays-1-0"] == {"cairn-test-workloads"}
+
+
+@pytest.mark.parametrize(("egress", "internal"), [(True, False), (False, True)])
+def test_egress(egress: bool, internal: bool) -> None:
+    """Without egress the jobs' network has no way out; the platform's keeps one."""
+    networks = stack(egress=egress).of_type("docker:index/network:Network")
+    assert networks["workloads"]["internal"] is internal
+    assert networks["platform"]["internal"] is False
+
+
+def test_secrets_are_files_only(declared: Declared) -> None:
+    """No generated secret is in any container's settings but its uploads, which are below /run/secrets."""
+    passwords = [each["result"] for each in declared.of_type("RandomPassword").values()]
+    assert len(passwords) == 5
+    for name, container in declared.of_type("docker:index/container:Container").items():
+        assert all(path.startswith(contract.SECRETS_DIR + "/") for path in declared.uploads(name)), name
+        shown = json.dumps({key: value for key, value in container.items() if key != "uploads"})
+        assert not [each for each in passwords if each in shown], name
+
+
+def test_outputs(declared: Declared) -> None:
+    """Addresses are plain, credentials are secret, and the admin's token is valid for the stack's key."""
+    assert declared.outputs["api_endpoint"] == "http://127.0.0.1:8080"
+    assert {name for name, marked in declared.secrets.items() if marked} == {"token", "access_key", "secret_key"}
+    principal = tokens.verify(declared.outputs["token"], "test", secret("signing-key"))
+    assert principal == tokens.Principal("admin", tokens.ROLE_ADMIN)
+
+
+def test_platform_config(declared: Declared) -> None:
+    """API and controllers get the same config, with built images, the engine's names, and no secret."""
+    configs = {_environment(declared.container(name))[contract.ENV_CONFIG] for name in ("api", "controllers")}
+    (text,) = configs
+    config = PlatformConfig.from_json(text)
+    assert config.networks == {"workloads": "cairn-test-workloads"}
+    assert config.object_store_volume == "cairn-test-object-store"
+    assert config.images["training/sklearn-cpu"].startswith("cairn/training:")
+
+
+def test_the_declared_stack_keeps_the_policies(declared: Declared) -> None:
+    """Every resource rule of the pack accepts every resource of the platform."""
+    found: list[str] = []
+
+    def report(message: str, urn: str | None = None) -> None:
+        found.append(message)
+
+    for urn, props in declared.resources.items():
+        kind, name = urn.split("::")[2].split("$")[-1], urn.split("::")[3]
+        arguments = ResourceValidationArgs(kind, props, urn, name, None, None)  # type: ignore[arg-type]
+        for rule in ALL:
+            if isinstance(rule, ResourceValidationPolicy):
+                rule.validate(arguments, report)
+    assert found == []
+
+
+def test_declared_server_has_a_token_for_its_bucket_only(declared: Declared) -> None:
+    """The model server's token opens its artefact's bucket and no other."""
+    uploads = declared.uploads("model-delays-1-0")
+    principal = tokens.verify(uploads[f"{contract.SECRETS_DIR}/{contract.SECRET_TOKEN}"], "test", secret("signing-key"))
+    assert principal.buckets == ("models",)
+    assert principal.role == tokens.ROLE_WORKLOAD
+
+
+def _environment(container: dict[str, Any]) -> dict[str, str]:
+    return dict(each.split("=", 1) for each in container["envs"])

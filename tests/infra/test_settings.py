@@ -1,0 +1,158 @@
+"""Settings: whatever is wrong is named, with what is allowed and the nearest match, and all of it at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.reading import SettingsError
+from infra.settings import SERVICE_LIMITS, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = {
+    "model": "flights",
+    "artifactUri": "gs://models/flights/1",
+    "image": "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest",
+    "machineType": "n1-standard-4",
+}
+GOOD: dict[str, Any] = {
+    "project": "local",
+    "location": "us-central1",
+    "ports": {"api": 8080, "tracking": 5000, "objectStore": 9000},
+    "stagingBucket": "staging",
+    "buckets": ["models"],
+    "capacity": {"cpu": 2, "memory": "4Gi"},
+    "machineTypes": {"n1-standard-4": {"cpu": 1, "memory": "2Gi", "pricePerHour": 0.19}},
+    "accelerators": {"NVIDIA_TESLA_T4": {"count": 1, "pricePerHour": 0.35}},
+    "endpoints": {"delays": {"displayName": "Delays", "models": [MODEL]}},
+    "resources": {"api": {"memory": "1Gi"}},
+}
+
+
+def as_pulumi(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The settings as Pulumi hands them to a program: texts as they are, all else as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+
+
+def problems(**changes: Any) -> tuple[str, ...]:
+    """What is wrong with the good settings after these changes; None removes a key."""
+    changed = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    with pytest.raises(SettingsError) as caught:
+        parse(as_pulumi(changed))
+    return caught.value.problems
+
+
+def test_good_settings() -> None:
+    """Good settings are read with their units converted and the defaults filled in."""
+    settings = parse(as_pulumi(GOOD))
+    assert settings.machine_types["n1-standard-4"].memory_mib == 2048
+    assert (settings.currency, settings.egress, settings.backend) == ("USD", True, "docker")
+    assert settings.resources["api"].memory_mib == 1024
+    assert settings.resources["api"].cpu == SERVICE_LIMITS["api"].cpu
+    assert settings.endpoints["delays"].models[0].traffic == 100
+
+
+@pytest.mark.parametrize("stack", ["local", "workstation"])
+def test_committed_stacks_are_right(stack: str) -> None:
+    """The stacks of this repository read without a problem."""
+    raw = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    parse(as_pulumi({key.removeprefix("cairn:"): value for key, value in raw.items()}))
+
+
+PORTS = GOOD["ports"]
+WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("unknown key", {"currancy": "EUR"}, ("cairn:currancy", "not a setting", "allowed: ", 'did you mean "currency"?')),
+    (
+        "unknown nested key",
+        {"capacity": {**GOOD["capacity"], "gpu": 1}},
+        ("cairn:capacity.gpu", "cpu, memory", '"cpu"'),
+    ),
+    ("missing", {"project": None}, ("cairn:project is missing", "project id")),
+    (
+        "missing nested",
+        {"ports": {"api": 8080, "tracking": 5000}},
+        ("cairn:ports.objectStore is missing", "1024 to 65535"),
+    ),
+    ("missing section", {"capacity": None}, ("cairn:capacity is missing", "a mapping")),
+    (
+        "unknown backend",
+        {"backend": "dcker"},
+        ('cairn:backend is "dcker"', "allowed: docker", 'did you mean "docker"?'),
+    ),
+    ("project", {"project": "Upper Case"}, ("cairn:project must be a project id", '"Upper Case"')),
+    ("location", {"location": "-"}, ("cairn:location must be a region", "us-central1")),
+    ("port range", {"ports": {**PORTS, "api": 80}}, ("cairn:ports.api", "1024 to 65535", "80")),
+    ("port type", {"ports": {**PORTS, "api": "8080"}}, ("cairn:ports.api", '"8080"')),
+    ("equal ports", {"ports": {**PORTS, "api": 5000}}, ("cairn:ports must differ",)),
+    ("not a mapping", {"ports": [1]}, ("cairn:ports must be a mapping", "[1]")),
+    ("not JSON", {"ports": "8080"}, ("cairn:ports must be a mapping", "8080")),
+    ("memory", {"capacity": {"cpu": 2, "memory": "4G"}}, ("cairn:capacity.memory", '"512Mi" or "2Gi"', '"4G"')),
+    ("memory fraction", {"capacity": {"cpu": 2, "memory": "0.5Mi"}}, ("cairn:capacity.memory", "0.5Mi")),
+    ("no cores", {"capacity": {"cpu": 0, "memory": "4Gi"}}, ("cairn:capacity.cpu must be a number above 0",)),
+    ("flag", {"egress": "maybe"}, ("cairn:egress must be true or false", "maybe")),
+    ("currency", {"currency": "dollars"}, ("cairn:currency must be a currency code",)),
+    ("bucket", {"stagingBucket": "No"}, ("cairn:stagingBucket must be a bucket name",)),
+    ("buckets", {"buckets": ["models", "B"]}, ("cairn:buckets must be a list of bucket names",)),
+    ("image without tag", {"baseImage": "debian"}, ("cairn:baseImage must be an image with tag or digest",)),
+    ("no machine types", {"machineTypes": {}, "endpoints": None}, ("cairn:machineTypes is empty", "n1-standard-4: {")),
+    (
+        "negative price",
+        {"machineTypes": {"n1-standard-4": {"cpu": 1, "memory": "2Gi", "pricePerHour": -1}}},
+        ("cairn:machineTypes.n1-standard-4.pricePerHour must be a price",),
+    ),
+    (
+        "machine type larger than the capacity",
+        {"machineTypes": {"n1-standard-4": {"cpu": 4, "memory": "2Gi", "pricePerHour": 0.19}}},
+        ("cairn:machineTypes.n1-standard-4", "larger than cairn:capacity", "make it smaller"),
+    ),
+    ("accelerators", {"accelerators": {"T4": {"count": 0, "pricePerHour": 1}}}, ("cairn:accelerators.T4.count",)),
+    (
+        "unknown service",
+        {"resources": {"apy": {"cpu": 1}}},
+        ("cairn:resources.apy is not a service", 'did you mean "api"?'),
+    ),
+    (
+        "endpoint's machine type",
+        {"endpoints": {"e": {"models": [{**MODEL, "machineType": "n1-standrd-4"}]}}},
+        ('cairn:endpoints.e.models[0].machineType is "n1-standrd-4"', 'did you mean "n1-standard-4"?'),
+    ),
+    (
+        "traffic",
+        {"endpoints": {"e": {"models": [{**MODEL, "traffic": 60}]}}},
+        ("cairn:endpoints.e.models: traffic adds up to 60, it must be 100",),
+    ),
+    ("no models", {"endpoints": {"e": {"models": []}}}, ("cairn:endpoints.e.models is empty",)),
+    (
+        "artefact elsewhere",
+        {"endpoints": {"e": {"models": [{**MODEL, "artifactUri": "gs://other/x"}]}}},
+        ("artifactUri is in other", "cairn:buckets", "add it"),
+    ),
+    (
+        "model is no mapping",
+        {"endpoints": {"e": {"models": ["m"]}}},
+        ("cairn:endpoints.e.models[0] must be a mapping",),
+    ),
+    ("models is no list", {"endpoints": {"e": {"models": {}}}}, ("cairn:endpoints.e.models must be a list",)),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_wrong_settings(changes: dict[str, Any], says: tuple[str, ...]) -> None:
+    """Each mistake is one problem that names the key, what is allowed and, for a misspelling, the nearest match."""
+    found = problems(**changes)
+    assert len(found) == 1, found
+    for words in says:
+        assert words in found[0]
+
+
+def test_all_problems_at_once() -> None:
+    """Several mistakes are reported together, and the text says that nothing was changed."""
+    with pytest.raises(
+        SettingsError, match=r"(?s)3 problems.*nothing was changed.*currancy.*project.*egress|.*"
+    ) as caught:
+        parse(as_pulumi({**GOOD, "currancy": "EUR", "project": "?", "egress": "maybe"}))
+    assert len(caught.value.problems) == 3
+    assert "nothing was changed" in str(caught.value)

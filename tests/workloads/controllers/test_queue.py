@@ -1,0 +1,78 @@
+"""The queue: first come, first served, as far as capacity reaches, with a reason for those that wait."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.support.controllers import FakeEngine, World, eventually, job, pool
+from workloads.controllers.custom_jobs import CustomJobs
+from workloads.controllers.platform import Platform, utc_now
+from workloads.controllers.queue import Queue
+from workloads.store import Json
+
+BIG = "n1-standard-8"
+
+
+def queue(here: World) -> Queue:
+    """A queue of custom jobs."""
+    return Queue(here.platform, [CustomJobs(here.platform)])
+
+
+def test_strictly_first_come_first_served(here: World) -> None:
+    """A big job at the head is not overtaken by small ones that would fit; each is told why it waits."""
+    names = [here.job(job(pool(machine)), n) for n, machine in enumerate(["n1-standard-4", BIG, "n1-standard-2"])]
+    queue(here).admit()
+    rows = [here.store.get(name) for name in names]
+    assert [row.state for row in rows] == ["JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_QUEUED"]
+    assert rows[1].status["reason"] == "2 CPU wanted, 1 of 2 free"
+    assert rows[2].status["reason"] == "1 earlier jobs wait"
+
+
+def test_an_unchanged_queue_writes_nothing(here: World) -> None:
+    """Looking at a full queue again and again makes no new versions, so it wakes nobody."""
+    names = [here.job(job(pool(BIG)), n) for n in range(3)]
+    queue(here).admit()
+    versions = [here.store.get(name).version for name in names]
+    queue(here).admit()
+    assert [here.store.get(name).version for name in names] == versions
+
+
+def test_a_cancelled_job_is_not_claimed(here: World) -> None:
+    """A cancel between reading and claiming wins."""
+    name = here.job(job())
+    waiting = here.store.get(name)
+    here.store.update(name, lambda message, _: message.update(state="JOB_STATE_CANCELLING"))
+    one = queue(here)
+    one._claim(waiting, one._wanted(waiting))
+    assert here.store.get(name).state == "JOB_STATE_CANCELLING"
+    assert "reserved" not in here.store.get(name).status
+
+
+def test_flex_start_waits_no_longer_than_asked(here: World) -> None:
+    """maxWaitDuration ends a FLEX_START job that gets no room; 0 and other strategies wait for ever."""
+    here.job(job(pool(BIG)), 1)
+    flex: Json = {"strategy": "FLEX_START", "maxWaitDuration": "60s"}
+    ended = here.job(job(pool(BIG), scheduling=flex), 2)
+    patient = here.job(job(pool(BIG), scheduling={**flex, "maxWaitDuration": "0s"}), 3)
+    plain = here.job(job(pool(BIG), scheduling={"maxWaitDuration": "60s"}), 4)
+    queue(here).admit()
+    later = Queue(_later(here), [CustomJobs(here.platform)])
+    later.admit()
+    assert here.store.get(ended).status["outcome"]["error"]["code"] == 4
+    assert "outcome" not in here.store.get(patient).status
+    assert "outcome" not in here.store.get(plain).status
+
+
+def _later(here: World) -> Platform:
+    return replace(here.platform, now=lambda: utc_now() + timedelta(minutes=5))
+
+
+def test_a_full_machine_frees_itself(here: World, engine: FakeEngine) -> None:
+    """The next job starts by itself when the one before ends."""
+    engine.autorun = lambda spec: None
+    with here.running():
+        first, second = here.job(job(pool(BIG)), 1), here.job(job(pool(BIG)), 2)
+        here.until(first, "JOB_STATE_RUNNING")
+        assert eventually(lambda: "2 CPU wanted, 0 of 2 free" in here.store.get(second).status.get("reason", ""))
+        engine.end("job-1-0-0-0", 0)
+        row = here.until(second, "JOB_STATE_RUNNING")
+        assert "reason" not in row.status

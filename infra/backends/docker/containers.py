@@ -66,7 +66,7 @@ def healthcheck(probe: Probe | None) -> docker.ContainerHealthcheckArgs | None:
         interval=f"{probe.period_s:g}s",
         timeout=f"{probe.timeout_s:g}s",
         retries=probe.failures,
-        start_period="60s",
+        start_period="120s",
     )
 
 

@@ -1,0 +1,129 @@
+"""Every rule for containers, volumes and networks: accepts good ones, refuses each bad one with its remedy."""
+
+from typing import Any
+
+import pytest
+from pulumi_policy import ResourceValidationPolicy
+
+from policies.rules import ALL
+from policies.rules.resources import NETWORK, VOLUME
+from tests.policies.support import labels, violations
+
+RULES = [each.name for each in ALL if isinstance(each, ResourceValidationPolicy)]
+BAD: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("container-non-root", {"user": None}, ("whatever user the image names", "10001:10001")),
+    ("container-non-root", {"user": "root"}, ("runs as root",)),
+    ("container-non-root", {"user": "0"}, ("runs as 0",)),
+    ("container-non-root", {"user": "10001:0"}, ("group 0", "gid other than 0")),
+    ("container-no-new-privileges", {"securityOpts": None}, ('add "no-new-privileges:true"',)),
+    (
+        "container-no-new-privileges",
+        {"securityOpts": ["no-new-privileges:true", "seccomp=unconfined"]},
+        ("seccomp=unconfined", "remove it"),
+    ),
+    ("container-no-capabilities", {"capabilities": None}, ('drops to ["ALL"]',)),
+    ("container-no-capabilities", {"capabilities": {"drops": ["NET_RAW"]}}, ('drops to ["ALL"]',)),
+    ("container-no-capabilities", {"capabilities": {"drops": ["ALL"], "adds": ["SYS_ADMIN"]}}, ("SYS_ADMIN", "remove")),
+    ("container-read-only-root", {"readOnly": False}, ("readOnly to true", "tmpfs")),
+    ("container-no-host-parts", {"privileged": True}, ("remove privileged",)),
+    ("container-no-host-parts", {"networkMode": "host"}, ('remove networkMode: "host"',)),
+    ("container-no-host-parts", {"pidMode": "host"}, ('remove pidMode: "host"',)),
+    ("container-no-host-parts", {"devices": [{"hostPath": "/dev/sda"}]}, ("remove devices",)),
+    ("container-memory-limit", {"memory": None}, ("set memory",)),
+    ("container-memory-limit", {"memorySwap": -1.0}, ("memorySwap to 512",)),
+    ("container-cpu-limit", {"cpus": None}, ("set cpus",)),
+    ("container-process-limit", {"ulimits": None}, ("nproc",)),
+    ("container-process-limit", {"ulimits": [{"name": "nproc", "soft": -1.0, "hard": -1.0}]}, ("nproc",)),
+    ("container-log-rotation", {"logOpts": None}, ("max-size",)),
+    ("container-loopback-only", {"ports": [{"internal": 80.0, "ip": "0.0.0.0"}]}, ("port 80 on 0.0.0.0", "127.0.0.1")),
+    ("container-loopback-only", {"ports": [{"internal": 80.0}]}, ("every address", "127.0.0.1")),
+    ("container-loopback-only", {"publishAllPorts": True}, ("remove publishAllPorts",)),
+    (
+        "container-engine-socket",
+        {"mounts": [{"type": "bind", "source": "/var/run/docker.sock", "target": "/x"}]},
+        ("/var/run/docker.sock", "remove the mount", "job_runner"),
+    ),
+    (
+        "container-engine-socket",
+        {"volumes": [{"hostPath": "/run/user/1000/docker.sock", "containerPath": "/x"}]},
+        ("/run/user/1000/docker.sock",),
+    ),
+    ("container-engine-socket", {"volumes": [{"hostPath": "/var/run/", "containerPath": "/x"}]}, ("/var/run/",)),
+    ("container-no-secrets-in-environment", {"envs": ["DB_PASSWORD=hunter2"]}, ("DB_PASSWORD", "/run/secrets")),
+    ("container-no-secrets-in-environment", {"envs": ["AWS_SECRET_ACCESS_KEY=hunter2"]}, ("AWS_SECRET_ACCESS_KEY",)),
+    ("container-no-secrets-in-environment", {"envs": ["GITHUB_TOKEN=hunter2"]}, ("GITHUB_TOKEN",)),
+    ("container-no-secrets-in-environment", {"envs": ["DB=postgres://u:hunter2@db/x"]}, ("variable DB;",)),
+    ("container-no-secrets-in-environment", {"envs": ["X=a eyJhbGciOi.eyJpc3MiOi.c2ln b"]}, ("variable X;",)),
+    ("container-pinned-image", {"image": "nginx:latest"}, ('"nginx:latest"', "digest")),
+    ("container-pinned-image", {"image": "nginx"}, ('"nginx"', "digest")),
+    ("container-pinned-image", {"image": "nginx:1.27"}, ('"nginx:1.27"', "digest")),
+    ("required-labels", {"labels": None}, ("cairn.stack, cairn.kind, cairn.name, cairn.managed-by",)),
+    ("required-labels", {"labels": labels(stack="")}, ("lacks the labels cairn.stack",)),
+]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_good_container(name: str) -> None:
+    """No rule has anything against the good container."""
+    assert violations(name) == []
+
+
+@pytest.mark.parametrize(("name", "changes", "says"), BAD, ids=[f"{name}-{next(iter(how))}" for name, how, _ in BAD])
+def test_bad_container(name: str, changes: dict[str, Any], says: tuple[str, ...]) -> None:
+    """Each fault is one violation that names the resource, says how to mend it, and repeats no secret."""
+    (message,) = violations(name, **changes)
+    assert message.startswith("it: ")
+    for words in says:
+        assert words in message
+    assert "hunter2" not in message
+
+
+def test_every_rule_has_a_bad_case() -> None:
+    """A rule that refuses nothing would pass unnoticed."""
+    assert {name for name, _, _ in BAD} == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_other_resources_are_left_alone(name: str) -> None:
+    """A rule looks at no type but its own."""
+    assert violations(name, "docker:index/image:Image", labels=None, user=None, image="x") == []
+
+
+@pytest.mark.parametrize("kind", [VOLUME, NETWORK])
+def test_labels_of_volumes_and_networks(kind: str) -> None:
+    """Volumes and networks need the labels too."""
+    assert violations("required-labels", kind) == []
+    assert len(violations("required-labels", kind, labels=[])) == 1
+
+
+def test_named_exception_for_the_socket() -> None:
+    """The job runner may mount the socket, and which kinds may is a setting."""
+    mounts = [{"type": "bind", "source": "/var/run/docker.sock", "target": "/var/run/docker.sock"}]
+    runner = {"mounts": mounts, "labels": labels(kind="job_runner")}
+    assert violations("container-engine-socket", **runner) == []
+    assert len(violations("container-engine-socket", config={"allowedKinds": []}, **runner)) == 1
+
+
+def test_users_images_may_write_to_their_layer() -> None:
+    """A model server's image is the user's own; the exception is a setting."""
+    server = {"readOnly": False, "labels": labels(kind="deployed_model")}
+    assert violations("container-read-only-root", **server) == []
+    assert len(violations("container-read-only-root", config={"exemptKinds": []}, **server)) == 1
+
+
+@pytest.mark.parametrize("image", ["nginx@sha256:" + "a" * 64, "sha256:" + "a" * 64, "cairn/api:0123456789abcdef"])
+def test_pinned_images(image: str) -> None:
+    """Digests, ids and content tags are pinned."""
+    assert violations("container-pinned-image", image=image) == []
+
+
+def test_variables_that_only_look_like_secrets() -> None:
+    """Paths of secret files are fine, and a name can be allowed."""
+    assert violations("container-no-secrets-in-environment", envs=["X_TOKEN=/run/secrets/token", "EMPTY_TOKEN="]) == []
+    config = {"allowedNames": ["PAD_TOKEN"]}
+    assert violations("container-no-secrets-in-environment", config=config, envs=["PAD_TOKEN=<pad>"]) == []
+
+
+def test_cpu_by_quota() -> None:
+    """A quota is a limit as well."""
+    assert violations("container-cpu-limit", cpus=None, cpuQuota=50000.0) == []

@@ -7,7 +7,7 @@ reaches them even if the host itself gets no chance to act.
 import queue
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
 GRACE_SECONDS = 2.0
@@ -40,10 +40,17 @@ class Children:
             self._running.discard(child)
         return code
 
+    def kill_programs(self) -> None:
+        """End the programs at once, not the plugins (whose output is piped)."""
+        self._kill(lambda child: child.stdout is None)
+
     def kill_all(self) -> None:
         """End all children at once; the host is about to go."""
+        self._kill(lambda child: True)
+
+    def _kill(self, chosen: Callable[[subprocess.Popen[bytes]], bool]) -> None:
         with self._lock:
-            children = list(self._running)
+            children = [child for child in self._running if chosen(child)]
         for child in children:
             child.kill()
 

@@ -103,8 +103,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.GetProgramDependenciesResponse(dependencies=listed)
 
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """The engine gives up: nothing that runs is of use any more."""
-        self._children.kill_all()
+        """The engine gives up: no program is of use any more.
+
+        Plugins hear it from the engine themselves, and still have to tell it how far they came with what was under way.
+        """
+        self._children.kill_programs()
         return Empty()
 
 

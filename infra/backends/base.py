@@ -20,6 +20,11 @@ class UnmetWish(Exception):
     """The backend lacks a capability that a spec needs; raised in previews already. The text says what to do."""
 
 
+def service_probe(port: int, path: str = "") -> Probe:
+    """The probe of a service of the platform: seldom, since each one starts a process in the container."""
+    return Probe(port, path, period_s=5.0)
+
+
 @dataclass(frozen=True)
 class ImageSpec:
     """An image built from this repository.

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec
+from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import DATABASE
 from infra.kinds.links import DatabaseLink, after
 from workloads import contract
-from workloads.plans.container import Mount, Probe, Resources
+from workloads.plans.container import Mount, Resources
 
 DATA_DIR = "/var/lib/postgresql/data"
 
@@ -40,7 +40,7 @@ def plan(
         secrets={f"{role}_password": password for role, password in passwords.items()},
         ports=(PortSpec(contract.DATABASE_PORT),),
         mounts=(Mount(name, DATA_DIR),),
-        probe=Probe(contract.DATABASE_PORT),
+        probe=service_probe(contract.DATABASE_PORT),
         stop_grace_s=30,  # time for a clean shutdown, or the next start must recover
     )
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec
+from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import GATEWAY
 from infra.kinds.links import after
 from workloads import contract
-from workloads.plans.container import Mount, Probe, Resources
+from workloads.plans.container import Mount, Resources
 
 STATE_DIR = "/var/lib/gateway"
 
@@ -42,7 +42,7 @@ def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
         ports=(PortSpec(contract.GATEWAY_PORT, args.publish), PortSpec(contract.GATEWAY_AGENT_PORT)),
         mounts=(Mount(name, STATE_DIR),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
-        probe=Probe(contract.GATEWAY_AGENT_PORT, contract.PATH_HEALTH),
+        probe=service_probe(contract.GATEWAY_AGENT_PORT, contract.PATH_HEALTH),
     )
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec
+from infra.backends.base import Backend, PortSpec, ServiceSpec, service_probe
 from infra.kinds.images import PLATFORM
 from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
 from workloads import contract
-from workloads.plans.container import Probe, Resources
+from workloads.plans.container import Resources
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def plan(name: str, args: JobRunnerArgs, image: pulumi.Input[str]) -> ServiceSpe
             contract.SECRET_SIGNING_KEY: args.signing_key,
         },
         ports=(PortSpec(contract.CONTROLLERS_PORT),),
-        probe=Probe(contract.CONTROLLERS_PORT, contract.PATH_HEALTH),
+        probe=service_probe(contract.CONTROLLERS_PORT, contract.PATH_HEALTH),
         engine_access=True,
     )
 

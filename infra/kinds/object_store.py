@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec
+from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import OBJECT_STORE
 from infra.kinds.links import ObjectStoreLink, after
 from workloads import contract
-from workloads.plans.container import Mount, Probe, Resources
+from workloads.plans.container import Mount, Resources
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def plan(
         ports=(PortSpec(contract.OBJECT_STORE_PORT, args.publish),),
         mounts=(Mount(name, contract.OBJECT_STORE_DATA_DIR),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
-        probe=Probe(contract.OBJECT_STORE_PORT, contract.PATH_HEALTH),
+        probe=service_probe(contract.OBJECT_STORE_PORT, contract.PATH_HEALTH),
     )
 
 

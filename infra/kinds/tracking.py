@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec
+from infra.backends.base import Backend, PortSpec, ServiceSpec, service_probe
 from infra.kinds.images import TRACKING
 from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
 from workloads import contract
-from workloads.plans.container import Probe, Resources
+from workloads.plans.container import Resources
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def plan(name: str, args: TrackingArgs, image: pulumi.Input[str]) -> ServiceSpec
         },
         ports=(PortSpec(contract.TRACKING_PORT, args.publish),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
-        probe=Probe(contract.TRACKING_PORT, contract.PATH_HEALTH),
+        probe=service_probe(contract.TRACKING_PORT, contract.PATH_HEALTH),
     )
 
 

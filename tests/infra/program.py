@@ -23,7 +23,7 @@ ENGINE = Engine(
     socket="/var/run/docker.sock",
     socket_group="998",
     gpus=False,
-    subpaths=False,
+    api=(1, 41),
     own_ports=frozenset(),
 )
 

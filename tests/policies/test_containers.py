@@ -99,14 +99,14 @@ def test_labels_of_volumes_and_networks(kind: str) -> None:
 def test_named_exception_for_the_socket() -> None:
     """The job runner may mount the socket, and which kinds may is a setting."""
     mounts = [{"type": "bind", "source": "/var/run/docker.sock", "target": "/var/run/docker.sock"}]
-    runner = {"mounts": mounts, "labels": labels(kind="job_runner")}
+    runner: dict[str, Any] = {"mounts": mounts, "labels": labels(kind="job_runner")}
     assert violations("container-engine-socket", **runner) == []
     assert len(violations("container-engine-socket", config={"allowedKinds": []}, **runner)) == 1
 
 
 def test_users_images_may_write_to_their_layer() -> None:
     """A model server's image is the user's own; the exception is a setting."""
-    server = {"readOnly": False, "labels": labels(kind="deployed_model")}
+    server: dict[str, Any] = {"readOnly": False, "labels": labels(kind="deployed_model")}
     assert violations("container-read-only-root", **server) == []
     assert len(violations("container-read-only-root", config={"exemptKinds": []}, **server)) == 1
 

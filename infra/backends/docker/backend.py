@@ -21,6 +21,7 @@ from infra.backends.docker import images, network, passwords, planned, services,
 from infra.backends.docker.engine import Engine, inspect
 from workloads.plans.container import ContainerSpec, Mount
 
+SUBPATHS_SINCE: Final = (1, 45)  # Docker 26 mounts a folder of a volume
 BASE_IMAGE: Final = "cairn-base:latest"
 REMEDIES: Final = {
     CAPABILITY_GPUS: "install the NVIDIA container toolkit on the engine's machine, or ask for no GPUs",
@@ -101,7 +102,7 @@ class DockerBackend:
 
     def _mountpoints(self) -> dict[str, pulumi.Output[str]]:
         """Where the stack's volumes are on the engine's disk; empty when the engine needn't be told."""
-        if self.engine and self.engine.subpaths:
+        if self.engine and self.engine.api >= SUBPATHS_SINCE:
             return {}
         return {self.volume_name(name): volume.mountpoint for name, volume in self._volumes.items()}
 

@@ -19,7 +19,6 @@ from workloads import contract
 
 DEFAULT_SOCKET: Final = "/var/run/docker.sock"
 TIMEOUT_S: Final = 5.0
-SUBPATHS_SINCE: Final = (1, 45)
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Engine:
         socket: the socket's path as the engine's own machine sees it.
         socket_group: numeric group that may open the socket inside a container.
         gpus: it can hand GPUs to containers.
-        subpaths: it can mount a folder of a volume (API 1.45, Docker 26).
+        api: version of its API, such as (1, 41).
         own_ports: ports on the host that containers of the asked stack publish.
     """
 
@@ -39,7 +38,7 @@ class Engine:
     socket: str
     socket_group: str
     gpus: bool
-    subpaths: bool
+    api: tuple[int, ...]
     own_ports: frozenset[int]
 
 
@@ -65,7 +64,7 @@ def _ask(path: str, stack: str) -> Engine:
         socket=DEFAULT_SOCKET if in_machine else path,
         socket_group="0" if in_machine else str(Path(path).stat().st_gid),
         gpus="nvidia" in info.get("Runtimes", {}),
-        subpaths=_api_version(_get(path, "/version")) >= SUBPATHS_SINCE,
+        api=_api_version(_get(path, "/version")),
         own_ports=frozenset(
             port["PublicPort"] for each in containers for port in each["Ports"] if "PublicPort" in port
         ),

@@ -6,6 +6,7 @@ The rules are DESIGN.md's "Safe by default"; policies/ checks the result.
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pulumi
 import pulumi_docker as docker
 
 from infra.backends.docker.engine import Engine
@@ -54,7 +55,7 @@ def container_labels(labels: Mapping[str, str]) -> list[docker.ContainerLabelArg
 def secret_uploads(files: Mapping[str, Any]) -> list[docker.ContainerUploadArgs]:
     """Files written before the start: path → content."""
     return [
-        docker.ContainerUploadArgs(file=path, content=content, permissions=MODE_READABLE)
+        docker.ContainerUploadArgs(file=path, content=pulumi.Output.secret(content), permissions=MODE_READABLE)
         for path, content in sorted(files.items())
     ]
 

@@ -74,6 +74,5 @@ def project(name: str, pulumi: dict[str, str], engine: docker.DockerClient, tmp_
     for volume in engine.volumes.list(filters={"name": name}):
         volume.remove()
     # By tag: the image itself may be somebody else's under another name.
-    for image in engine.images.list(filters={"reference": f"{name}*"}):
-        for tag in [tag for tag in image.tags if tag.startswith(name)]:
-            engine.images.remove(tag)
+    for tag in [tag for image in engine.images.list() for tag in image.tags if name in tag]:
+        engine.images.remove(tag)

@@ -1,11 +1,11 @@
 """A small Pulumi project in a folder of its own, run by the real CLI with our language host and plugins."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class Outcome:
 
     code: int
     text: str
+    seconds: float = 0.0
 
     @property
     def changes(self) -> dict[str, int]:
@@ -77,21 +78,19 @@ class Project:
         )
         return Outcome(done.returncode, done.stdout)
 
-    def interrupt_up(self, after: float) -> Outcome:
-        """`pulumi up`, interrupted as by Ctrl-C."""
-        process = subprocess.Popen(
-            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        time.sleep(after)
-        os.kill(process.pid, signal.SIGINT)
-        text, _ = process.communicate(timeout=60)
-        return Outcome(process.returncode, text)
+    def interrupt_up(self, when: Callable[[], bool]) -> Outcome:
+        """`pulumi up`, interrupted as by Ctrl-C as soon as something is the case; `seconds` counts from there."""
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            deadline = time.monotonic() + 60
+            while not when() and time.monotonic() < deadline:
+                time.sleep(0.2)
+            interrupted = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=60)
+        return Outcome(process.returncode, text, time.monotonic() - interrupted)
 
     def state(self) -> str:
         """The state file's text, as it lies on the disk."""

@@ -163,8 +163,10 @@ def test_interrupted_while_waiting(project: Project, name: str, engine: docker.D
     """Ctrl-C ends up quickly, and the state knows the container that was waited for."""
     check = "healthcheck={'tests': ['CMD', 'false'], 'interval': '300ms'}"
     project.program(sleeper(name, f"wait=True, wait_timeout=100, {check}"))
-    outcome = project.interrupt_up(after=6)
+    outcome = project.interrupt_up(when=lambda: bool(engine.containers.list(filters={"name": name})))
     assert outcome.code != 0
+    assert outcome.seconds < 20
+    assert "interrupted while waiting" in outcome.text
     assert project.resource("c")["id"] == engine.containers.get(name).id
     project.destroy().ok()
     assert engine.containers.list(all=True, filters={"name": name}) == []

@@ -111,16 +111,21 @@ def test_uploads_go_to_the_innermost_mount() -> None:
         "uploads": [
             {"file": "/run/secrets/key", "content": "k", "permissions": "0400", "owner": "1000", "group": "1001"},
             {"file": "/etc/app.conf", "contentBase64": "AAE=", "executable": True},
+            {"file": "/run/secrets/more/token", "content": "t"},
         ],
     }
     found = []
     for folder, archive in archives(inputs):
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            (entry,) = tar.getmembers()
-            content = tar.extractfile(entry)
-            assert content is not None
-            found.append((folder, entry.name, entry.mode, entry.uid, entry.gid, content.read()))
-    assert found == [("/run/secrets", "key", 0o400, 1000, 1001, b"k"), ("/", "etc/app.conf", 0o744, 0, 0, b"\0\1")]
+            for entry in tar.getmembers():
+                content = tar.extractfile(entry)
+                assert content is not None
+                found.append((folder, entry.name, entry.mode, entry.uid, entry.gid, content.read()))
+    assert found == [
+        ("/run/secrets", "key", 0o400, 1000, 1001, b"k"),
+        ("/run/secrets", "more/token", 0o644, 0, 0, b"t"),
+        ("/", "etc/app.conf", 0o744, 0, 0, b"\0\1"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pulumi_docker
 import pytest
 
 from toolchain.plugins.common.table import Table
+from toolchain.plugins.common.values import UNKNOWN
 from toolchain.plugins.docker import container_table, image, network, remote_image, volume
 from toolchain.plugins.docker.plugin import docker_plugin
 
@@ -80,6 +81,16 @@ def test_every_container_input_has_a_place() -> None:
     )
     by_function = frozenset(BY_FUNCTION.split())
     assert container_table.TABLE.keys() == by_name.keys() | by_function | container_table.LIFECYCLE.keys()
+
+
+@pytest.mark.parametrize("token", docker_plugin().resources)
+def test_what_is_not_known_yet_passes_the_checks(token: str) -> None:
+    """In a preview any input may be unknown as a whole, and no check stumbles over it."""
+    kind = docker_plugin().resources[token]
+    for name in kind.table:
+        if not (token.endswith("RemoteImage") and name == "build") and name != "cluster":
+            assert kind.problems({name: UNKNOWN}) == []
+    assert kind.prepare({"build": UNKNOWN}) == {"build": UNKNOWN}
 
 
 def test_tokens_and_version_are_the_sdks() -> None:

@@ -51,6 +51,11 @@ def difference(found: list[Change], replaced_in_place: bool) -> provider_pb2.Dif
     )
 
 
+def without_notes(inputs: Properties) -> Properties:
+    """The inputs without what only they note (`__defaults`)."""
+    return {name: value for name, value in inputs.items() if not name.startswith("__")}
+
+
 def remark(marked: Properties, values: Properties, secret: frozenset[str] = frozenset()) -> Properties:
     """Mark values as secret where they are known to be, or where the property of that name held a secret."""
     return {name: _remark(marked.get(name), value, name in secret) for name, value in values.items()}
@@ -58,7 +63,7 @@ def remark(marked: Properties, values: Properties, secret: frozenset[str] = froz
 
 def preview(resource: Resource, inputs: Properties, old: Properties) -> Properties:
     """What is known of the outputs before anything is done."""
-    known = {name: value for name, value in inputs.items() if not name.startswith("__")}
+    known = without_notes(inputs)
     stable = {name: value for name, value in old.items() if name not in resource.changing}
     return {**{name: stable.get(name, UNKNOWN) for name in resource.computed}, **known}
 
@@ -124,7 +129,7 @@ def _attach_partial_state(
 ) -> None:
     failed = provider_pb2.ErrorResourceInitFailed(
         id=problem.identifier,
-        properties=to_struct({**inputs, **remark(inputs, problem.outputs)}),
+        properties=to_struct({**without_notes(inputs), **remark(inputs, problem.outputs)}),
         reasons=[redact(problem.reason)],
         inputs=to_struct(inputs),
     )

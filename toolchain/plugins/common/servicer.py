@@ -189,5 +189,5 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 def _outputs(resource: Resource, inputs: Properties, found: Properties, state: Properties) -> Properties:
     """Everything that the state keeps: the inputs, what was found now, and what only the state knows."""
     kept = {name: state[name] for name in resource.computed if name in state}
-    known = {name: value for name, value in inputs.items() if not name.startswith("__")}
+    known = answers.without_notes(inputs)
     return {**kept, **known, **answers.remark({**kept, **known}, found, resource.secret_outputs)}

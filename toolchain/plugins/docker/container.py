@@ -26,6 +26,7 @@ COMPUTED = (
 )
 # How long the engine may take to remove a container whose process is hard to kill.
 REMOVAL_SECONDS = 60
+SUBPATH_API = (1, 45)
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 
 
@@ -107,18 +108,30 @@ class Container(Resource):
     def _make(self, call: Call, inputs: Properties) -> str:
         """Create the container with its networks and files, whole or not at all."""
         name, client = inputs["name"], self._engine.client()
+        self._check_subpaths(inputs)
         with doing(f"create the container {name}"):
             body = container_body(inputs, marked_as_ours({}, call))
             identifier = str(client.create_container_from_config(body, name, inputs.get("platform"))["Id"])
         try:
             self._join(identifier, inputs)
             for folder, archive in archives(inputs):
-                with doing(f"put a file into {folder} of the container {name}"):
+                with doing(f"put files into {folder} of the container {name}"):
                     client.put_archive(identifier, folder, archive)
         except ProviderError as problem:
             self._undo(call, identifier, inputs, problem)
             raise
         return identifier
+
+    def _check_subpaths(self, inputs: Properties) -> None:
+        """An engine that does not know of sub-paths would mount the whole volume instead, without a word."""
+        subpaths = [
+            m["volumeOptions"]["subpath"] for m in inputs.get("mounts", []) if m.get("volumeOptions", {}).get("subpath")
+        ]
+        if subpaths and self._engine.api_version() < SUBPATH_API:
+            raise ProviderError(
+                f"{inputs['name']}: this Docker engine can't mount a folder of a volume ({', '.join(subpaths)}): "
+                "that needs Docker 26 (API 1.45); mount the whole volume, or the folder by its path on the host"
+            )
 
     def _join(self, identifier: str, inputs: Properties) -> None:
         for network in inputs.get("networksAdvanced", [])[1:]:

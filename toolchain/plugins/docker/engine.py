@@ -44,6 +44,10 @@ class Engine:
             self._clients.client = self._connect()
         return self._clients.client
 
+    def api_version(self) -> tuple[int, ...]:
+        """The version of the API that engine and client agreed on."""
+        return tuple(int(part) for part in str(self.client().api_version).split("."))
+
     def post(self, path: str, target: str, body: dict[str, Any]) -> None:
         """Call the engine's API where docker-py's own method leaves out parts of the body."""
         client = self.client()

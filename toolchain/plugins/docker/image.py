@@ -10,7 +10,7 @@ from typing import Any
 
 from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Problem, Property
-from toolchain.plugins.common.values import Properties, Secret, has_unknown, plain
+from toolchain.plugins.common.values import UNKNOWN, Properties, Secret, has_unknown, plain
 from toolchain.plugins.docker.build_context import BuildContext, build_context
 from toolchain.plugins.docker.engine import Engine, doing
 from toolchain.plugins.docker.images import inspect_image, until_cancelled
@@ -48,7 +48,8 @@ class Image(Resource):
 
     def problems(self, inputs: Properties) -> list[Problem]:
         """BuildKit needs a session that docker-py does not speak."""
-        if inputs.get("build", {}).get("builderVersion") == "BuilderBuildKit":
+        build = inputs.get("build", {})
+        if build is not UNKNOWN and build.get("builderVersion") == "BuilderBuildKit":
             reason = (
                 "Cairn's docker plugin builds with BuilderV1 only; leave builderVersion out or use the official plugin"
             )
@@ -58,7 +59,7 @@ class Image(Resource):
     def prepare(self, inputs: Properties) -> Properties:
         """Add the digest of the context, so that changed files are a difference."""
         build = plain(inputs.get("build", {}))
-        if has_unknown({name: build.get(name) for name in ("context", "dockerfile")}):
+        if build is UNKNOWN or has_unknown([build.get("context"), build.get("dockerfile")]):
             return inputs
         digest = {DIGEST: _context(build).digest()}
         declared = inputs.get("build", {})
@@ -119,7 +120,7 @@ class Image(Resource):
                 forcerm=True,
                 **_options(build),
             )
-            for message in until_cancelled(call, stream):
+            for message in until_cancelled(call, stream, f"building {name}"):
                 text = str(message.get("stream", "")).rstrip()
                 if text.startswith("Step "):
                     step, lines = text, deque(maxlen=OUTPUT_LINES)
@@ -138,7 +139,7 @@ class Image(Resource):
             stream = self._engine.client().push(
                 name, stream=True, decode=True, auth_config=own or self._engine.registry_auth(name)
             )
-            for message in until_cancelled(call, stream):
+            for message in until_cancelled(call, stream, f"pushing {name}"):
                 if "error" in message:
                     raise ProviderError(f"pushing {name} failed: {message['error']}")
                 digest = message.get("aux", {}).get("Digest", digest)

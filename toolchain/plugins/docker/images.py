@@ -49,12 +49,12 @@ def pull(engine: Engine, call: Call, name: str, platform: str | None) -> None:
         stream = start(
             name, tag=tag, stream=True, decode=True, platform=platform, auth_config=engine.registry_auth(name)
         )
-        for message in until_cancelled(call, stream):
+        for message in until_cancelled(call, stream, f"pulling {name}"):
             if "error" in message:
                 raise ProviderError(f"docker could not pull the image {name}: {message['error']}")
 
 
-def until_cancelled(call: Call, stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def until_cancelled(call: Call, stream: Iterator[dict[str, Any]], what: str) -> Iterator[dict[str, Any]]:
     """The stream's messages, given up as soon as the deployment is cancelled.
 
     A thread reads, since reading blocks while the engine is silent; an abandoned one ends with the process, which
@@ -67,7 +67,7 @@ def until_cancelled(call: Call, stream: Iterator[dict[str, Any]]) -> Iterator[di
             message = messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
             if call.cancelled.is_set():
-                raise ProviderError("interrupted") from None
+                raise ProviderError(f"interrupted while {what}; nothing of it is kept") from None
             continue
         if message is END:
             return

@@ -27,13 +27,16 @@ SOURCES = ("content", "contentBase64", "source")
 def upload_problems(inputs: Properties) -> list[Problem]:
     """What is wrong with the declared files."""
     uploads = inputs.get("uploads", [])
-    return [Problem("uploads", reason) for upload in uploads if upload is not UNKNOWN for reason in _reasons(upload)]
+    known = [upload for upload in uploads if upload is not UNKNOWN] if uploads is not UNKNOWN else []
+    return [Problem("uploads", reason) for upload in known for reason in _reasons(upload)]
 
 
 def archives(inputs: Properties) -> list[tuple[str, bytes]]:
-    """For each file, the folder to unpack at and the tar archive."""
-    targets = _mounted(inputs)
-    return [_archive(upload, targets) for upload in inputs.get("uploads", [])]
+    """Folders to unpack at, and a tar archive for each."""
+    targets, files = _mounted(inputs), dict[PurePosixPath, list[dict[str, Any]]]()
+    for upload in inputs.get("uploads", []):
+        files.setdefault(_root(upload, targets), []).append(upload)
+    return [(str(root), _archive(root, uploads)) for root, uploads in files.items()]
 
 
 def _reasons(upload: dict[str, Any]) -> list[str]:
@@ -55,17 +58,21 @@ def _mounted(inputs: Properties) -> list[PurePosixPath]:
     return sorted((PurePosixPath(path) for path in paths), key=lambda path: len(path.parts), reverse=True)
 
 
-def _archive(upload: dict[str, Any], targets: list[PurePosixPath]) -> tuple[str, bytes]:
+def _root(upload: dict[str, Any], targets: list[PurePosixPath]) -> PurePosixPath:
     path = PurePosixPath(upload["file"])
-    root = next((target for target in targets if path.is_relative_to(target) and path != target), PurePosixPath("/"))
-    content = _content(upload)
-    entry = tarfile.TarInfo(str(path.relative_to(root)))
-    entry.size, entry.mode, entry.mtime = len(content), _mode(upload), int(time.time())
-    entry.uid, entry.gid = _id(upload, "owner", _user_id), _id(upload, "group", _group_id)
+    return next((target for target in targets if path.is_relative_to(target) and path != target), PurePosixPath("/"))
+
+
+def _archive(root: PurePosixPath, uploads: list[dict[str, Any]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.addfile(entry, io.BytesIO(content))
-    return str(root), buffer.getvalue()
+        for upload in uploads:
+            content = _content(upload)
+            entry = tarfile.TarInfo(str(PurePosixPath(upload["file"]).relative_to(root)))
+            entry.size, entry.mode, entry.mtime = len(content), _mode(upload), int(time.time())
+            entry.uid, entry.gid = _id(upload, "owner", _user_id), _id(upload, "group", _group_id)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def _mode(upload: dict[str, Any]) -> int:

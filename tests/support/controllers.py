@@ -111,11 +111,11 @@ class FakeEngine:
                 return
             self.starts[spec.name] = self.starts.get(spec.name, 0) + 1
             found.state = replace(found.state, phase="running", address="127.0.0.1")
-        self._called("run started")
         code = self.autorun(spec)
         if code is not None:
             self.say(spec.name, f"{spec.name} says hello")
             self.end(spec.name, code)
+        self._called("run started")
 
     def say(self, name: str, *lines: str) -> None:
         """Let a container print."""
@@ -197,9 +197,8 @@ class FakeModels:
         name = f"{PARENT}/models/{model_id}"
         container = {"imageUri": SERVING, **fields.pop("containerSpec", {})}
         uri = f"gs://models/{model_id}"
-        self.models[name] = {
-            "name": name, "versionId": "1", "displayName": model_id, "artifactUri": uri, "containerSpec": container, **fields
-        }  # fmt: skip
+        basics = {"name": name, "versionId": "1", "displayName": model_id, "artifactUri": uri}
+        self.models[name] = {**basics, "containerSpec": container, **fields}
         return name
 
     def get(self, name: str) -> Json:

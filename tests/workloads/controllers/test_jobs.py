@@ -105,7 +105,7 @@ def test_lost_containers_are_tried_again_three_times(here: World, engine: FakeEn
 
 
 def test_no_retries_when_disabled(here: World, engine: FakeEngine) -> None:
-    """disableRetries is kept to."""
+    """No second attempt when the job says so."""
     with here.running():
         name = here.job(job(scheduling={"disableRetries": True}))
         here.until(name, "JOB_STATE_RUNNING")

@@ -48,7 +48,7 @@ def test_a_cancelled_job_is_not_claimed(here: World) -> None:
 
 
 def test_flex_start_waits_no_longer_than_asked(here: World) -> None:
-    """maxWaitDuration ends a FLEX_START job that gets no room; 0 and other strategies wait for ever."""
+    """A maxWaitDuration ends a FLEX_START job that gets no room; 0 and other strategies wait for ever."""
     here.job(job(pool(BIG)), 1)
     flex: Json = {"strategy": "FLEX_START", "maxWaitDuration": "60s"}
     ended = here.job(job(pool(BIG), scheduling=flex), 2)

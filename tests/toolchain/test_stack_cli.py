@@ -11,47 +11,33 @@ import pytest
 
 from tests.toolchain.fakes import FakeShell, machine
 from toolchain.shell import Answer, ToolchainError
-from toolchain.stack.cli import Cli, clean_file, make_passphrase
+from toolchain.stack.cli import Cli, make_passphrase, untouched
 
 TEXT = "# a comment\nconfig:\n  cairn:port: 1\n"
 SALT = "encryptionsalt: v1:abc=:v1:def:ghi\n"
 
 
-def test_the_salt_that_pulumi_adds_is_taken_out(tmp_path: Path) -> None:
-    """The file's bytes are what they were, although Pulumi formats it anew."""
+def test_pulumi_is_given_a_copy_of_the_config(tmp_path: Path) -> None:
+    """What Pulumi writes into its stack file does not reach the committed one; edits of that one reach Pulumi."""
+    here = machine(tmp_path)
+    file = tmp_path / "stacks" / "Pulumi.local.yaml"
+    file.parent.mkdir()
+    file.write_text(TEXT)
+    cli = Cli(here, FakeShell(), "local")
+    copy = Path(cli.options()[-1])
+    copy.write_text(SALT + TEXT)
+    assert file.read_text() == TEXT
+    file.write_text(TEXT + "  cairn:new: 2\n")
+    assert Path(cli.options()[-1]).read_text() == TEXT + "  cairn:new: 2\n"
+
+
+def test_making_the_stack_leaves_its_file_as_it_was(tmp_path: Path) -> None:
+    """Byte for byte."""
     file = tmp_path / "Pulumi.local.yaml"
     file.write_text(TEXT)
-    with clean_file(file):
-        file.write_text(SALT + TEXT.replace("  cairn", "    cairn"))
+    with untouched(file):
+        file.write_text(SALT + TEXT)
     assert file.read_text() == TEXT
-
-
-def test_a_salt_from_a_killed_run_is_taken_out_too(tmp_path: Path) -> None:
-    """A run that was killed leaves the salt behind; the next run cleans up."""
-    file = tmp_path / "Pulumi.local.yaml"
-    file.write_text(SALT + TEXT)
-    with clean_file(file):
-        pass
-    assert file.read_text() == TEXT
-
-
-def test_a_users_change_in_the_meantime_is_kept(tmp_path: Path) -> None:
-    """Only the salt goes; an edit made during a long run stays."""
-    file = tmp_path / "Pulumi.local.yaml"
-    file.write_text(TEXT)
-    with clean_file(file):
-        file.write_text(SALT + TEXT + "  cairn:new: 2\n")
-    assert file.read_text() == TEXT + "  cairn:new: 2\n"
-
-
-def test_encrypted_values_keep_their_salt(tmp_path: Path) -> None:
-    """Without it nobody could read them again."""
-    file = tmp_path / "Pulumi.local.yaml"
-    text = SALT + TEXT + "  cairn:password:\n    secure: v1:xyz\n"
-    file.write_text(text)
-    with clean_file(file):
-        pass
-    assert file.read_text() == text
 
 
 def test_the_passphrase_is_made_once_and_is_its_owners(tmp_path: Path) -> None:

@@ -88,20 +88,15 @@ def pulled(machine: Machine) -> bool:
     """Whether a registry gave the official image. One that does not answer is given up after a few seconds."""
     machine.logs.mkdir(parents=True, exist_ok=True)
     with (machine.logs / f"{LOG}.log").open("ab") as log:
-        pull = subprocess.Popen(
-            ["docker", "pull", OFFICIAL],
-            env=machine.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-        giving_up = threading.Timer(PULL_ANSWERS_SECONDS, pull.kill)
-        giving_up.start()
-        for line in pull.stdout or ():
+        command = ["docker", "pull", OFFICIAL]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log) as pull:
+            giving_up = threading.Timer(PULL_ANSWERS_SECONDS, pull.kill)
+            giving_up.start()
+            for line in pull.stdout or ():
+                giving_up.cancel()
+                log.write(line)
             giving_up.cancel()
-            log.write(line)
-        giving_up.cancel()
-        return pull.wait() == 0
+        return pull.returncode == 0
 
 
 def _bootstrap(machine: Machine, shell: Shell, image: str) -> None:

@@ -1,4 +1,4 @@
-"""The Pulumi CLI on one stack of this checkout: passphrase, selection, stale locks, a clean stack file.
+"""The Pulumi CLI on one stack of this checkout: passphrase, selection, stale locks, a stack file that stays as it is.
 
 Called by stack/commands.py.
 """
@@ -17,9 +17,6 @@ from toolchain.machine import STACK_VARIABLES, Machine
 from toolchain.setup import files
 from toolchain.shell import Shell, ToolchainError
 
-SALT = "encryptionsalt:"
-SECRET_VALUE = "secure:"  # the key under which a stack file has an encrypted value
-
 
 @dataclass(frozen=True)
 class Cli:
@@ -33,6 +30,15 @@ class Cli:
     def file(self) -> Path:
         """The stack's committed config."""
         return self.machine.root / "stacks" / f"Pulumi.{self.stack}.yaml"
+
+    def options(self) -> list[str]:
+        """Which stack, with a copy of its config: Pulumi adds a salt to the file, and writes its numbers its own way.
+
+        The salt is in the state too, where it is found again (PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER).
+        """
+        copy = self.machine.home / "stacks" / self.file.name
+        files.write(copy, self.file.read_text())
+        return ["--stack", self.stack, "--config-file", str(copy)]
 
     def command(self, *arguments: str) -> list[str]:
         """The words of a Pulumi command, whatever folder it is started in."""
@@ -61,7 +67,7 @@ class Cli:
             known = ", ".join(sorted(path.name.split(".")[1] for path in self.file.parent.glob("Pulumi.*.yaml")))
             raise ToolchainError(f"there is no {self.file}", f"write it, or choose another with STACK=…: {known}")
         make_passphrase(self.machine)
-        with clean_file(self.file):
+        with untouched(self.file):
             self.ask("stack", "select", "--create", self.stack)
 
     def outputs(self) -> dict[str, Any]:
@@ -101,32 +107,20 @@ def make_passphrase(machine: Machine) -> None:
 
 
 @contextmanager
-def clean_file(file: Path) -> Iterator[None]:
-    """Leave a committed stack file as it was. Pulumi writes the stack's salt into it, which the state holds as well.
-
-    A file with encrypted values keeps its salt: they cannot be read without it.
-    """
-    before = without_salt(file.read_text())
+def untouched(file: Path) -> Iterator[None]:
+    """Leave a file as it was, byte for byte: making a stack writes its salt into the committed config."""
+    before = file.read_text()
     try:
         yield
     finally:
-        after = file.read_text()
-        if SECRET_VALUE not in after and after != before:
-            same = without_salt(after).split() == before.split()
-            files.write(file, before if same else without_salt(after), mode=file.stat().st_mode & 0o777)
-
-
-def without_salt(text: str) -> str:
-    """A stack file's text without the salt; unchanged where encrypted values need it."""
-    if SECRET_VALUE in text:
-        return text
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(SALT))
+        if file.read_text() != before:
+            files.write(file, before, mode=file.stat().st_mode & 0o777)
 
 
 def stream(cli: Cli, *arguments: str) -> "subprocess.Popen[str]":
     """Start a command that prints its events as lines of JSON; its own messages go with them."""
     return subprocess.Popen(
-        cli.command(*arguments, "--json", "--stack", cli.stack),
+        cli.command(*arguments, "--json", *cli.options()),
         env=cli.machine.pulumi_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from typing import Any
 from toolchain.setup import files
 from toolchain.shell import ToolchainError
 from toolchain.stack import leftovers
-from toolchain.stack.cli import Cli, clean_file, make_passphrase, stream
+from toolchain.stack.cli import Cli, make_passphrase, stream
 from toolchain.stack.progress import Progress
 from toolchain.steps import Report
 
@@ -47,9 +47,8 @@ def up(cli: Cli, report: Report, example: bool | None) -> None:
 def preview(cli: Cli) -> int:
     """Pulumi's own preview, in its own words."""
     cli.select()
-    with clean_file(cli.file):
-        command = cli.command("preview", "--diff", *POLICIES, "--stack", cli.stack)
-        return subprocess.run(command, env=cli.machine.pulumi_environment(), check=False).returncode
+    command = cli.command("preview", "--diff", *POLICIES, *cli.options())
+    return subprocess.run(command, env=cli.machine.pulumi_environment(), check=False).returncode
 
 
 def down(cli: Cli, report: Report, remove: bool) -> None:
@@ -62,8 +61,7 @@ def down(cli: Cli, report: Report, remove: bool) -> None:
     if cli.exists():
         changed = _run(cli, report, "destroy", "--yes", "--skip-preview")
         if remove:
-            with clean_file(cli.file):
-                cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
+            cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
         report(f"✓ stack {cli.stack}: {changed} resources removed ({time.monotonic() - start:.1f} s)")
     (cli.machine.home / "examples" / cli.stack).unlink(missing_ok=True)
     left = leftovers.find(cli.shell, cli.stack)
@@ -86,13 +84,11 @@ def _run(cli: Cli, report: Report, *arguments: str) -> int:
     if unlocked:
         report(f"! {unlocked}")
     progress = Progress(report, time.monotonic)
-    with clean_file(cli.file):
-        process = stream(cli, *arguments)
+    with stream(cli, *arguments) as process:
         for line in process.stdout or ():
             progress.line(line)
-        code = process.wait()
-    if code:
-        problems = "\n".join(progress.errors) or f"pulumi {arguments[0]} ended with exit code {code}"
+    if process.returncode:
+        problems = "\n".join(progress.errors) or f"pulumi {arguments[0]} ended with exit code {process.returncode}"
         raise ToolchainError(problems, f"mend it and repeat `make {'down' if arguments[0] == 'destroy' else 'up'}`")
     return progress.changed
 

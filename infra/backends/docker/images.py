@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from infra.backends.base import ImageSpec
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 CONTEXTS: Final = ROOT / ".cairn" / "contexts"
+KEPT_S: Final = 24 * 3600
 IGNORED: Final = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache"})
 
 
@@ -67,6 +69,7 @@ def stage(name: str, tag: str, context: Mapping[str, Path], contexts: Path) -> P
     if target.is_dir():
         return target
     contexts.mkdir(parents=True, exist_ok=True)
+    _forget_old(name, contexts)
     draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=contexts))
     for relative, path in context.items():
         copy = draft / relative
@@ -79,6 +82,13 @@ def stage(name: str, tag: str, context: Mapping[str, Path], contexts: Path) -> P
     except OSError:  # another program staged the same files first
         shutil.rmtree(draft)
     return target
+
+
+def _forget_old(name: str, contexts: Path) -> None:
+    """Remove the image's contexts of days ago: no build of theirs is still running."""
+    for folder in contexts.glob(f"{name}-*"):
+        if time.time() - folder.stat().st_mtime > KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def build(spec: ImageSpec, base_image: str, opts: pulumi.ResourceOptions) -> tuple[str, docker.Image]:

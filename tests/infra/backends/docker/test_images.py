@@ -1,5 +1,6 @@
 """Images: the tag depends on what the build sees and on nothing else; the context holds that and nothing else."""
 
+import os
 import re
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_staged_context(root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert found == {"it/Dockerfile": "644", "it/run.sh": "755", "shared.py": "644"}
     assert stage("it", "0123", {}, contexts) == folder
     assert list(contexts.iterdir()) == [folder]
+
+
+def test_old_contexts_are_forgotten(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A new context removes the image's own of days ago, and no other."""
+    contexts = tmp_path_factory.mktemp("contexts")
+    for name in ("it-old", "it-new", "other-old"):
+        (contexts / name).mkdir()
+    for name in ("it-old", "other-old"):
+        os.utime(contexts / name, (0, 0))
+    stage("it", "0123", files(SPEC, root), contexts)
+    assert {each.name for each in contexts.iterdir()} == {"it-new", "it-0123", "other-old"}
 
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.name)

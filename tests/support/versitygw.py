@@ -9,19 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import boto3
 import httpx
 from botocore.config import Config
+from mypy_boto3_s3 import S3Client
 
 from toolchain import steps
 from toolchain.machine import Machine
 from toolchain.setup import docker_engine, golang, versitygw
 from toolchain.shell import RealShell
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "workloads" / "object_store" / "bin" / "versitygw"
@@ -37,7 +34,7 @@ class S3Server:
     secret_key: str
     data: Path
 
-    def boto3(self) -> "S3Client":
+    def boto3(self) -> S3Client:
         """A client with the server's keys."""
         return boto3.client(
             "s3",

@@ -84,6 +84,6 @@ _MEANINGS: Final = {
 def from_s3(error: S3Error, what: str) -> StorageError:
     """The S3 server's refusal in Cloud Storage's terms; `what` names the bucket or object."""
     status, message = _MEANINGS.get(error.code, (error.status, f"{error.message} ({error.code})"))
-    if error.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        status, message = 503, "The object store does not know the API's credentials; run `pulumi up` to renew them."
+    if error.code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):  # callers were checked before
+        status, message = 503, "The object store refuses the API's credentials; run `pulumi up` to renew them."
     return StorageError(503 if status in (500, 502, 504) else status, f"{what}: {message}")

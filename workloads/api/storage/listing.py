@@ -42,7 +42,7 @@ async def list_objects(call: Call) -> Response:
             raise StorageError(400, f"'{name}' is not supported; use prefix, delimiter, startOffset and endOffset.")
     page = await _collect(call)
     objects = page.objects
-    if call.params.get("includeTrailingDelimiter") == "true":
+    if call.params.get("includeTrailingDelimiter", "").lower() == "true":
         objects = objects + [o for o in await _heads(call, page.prefixes) if o]
     if not _cheap(call.params.get("fields", "")):
         objects = [o for o in await _heads(call, [o.name for o in objects]) if o]
@@ -123,7 +123,7 @@ def _size(text: str) -> int:
 
 def _decode(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise StorageError(400, "pageToken is not one that this server gave.") from error
 

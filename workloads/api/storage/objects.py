@@ -92,7 +92,8 @@ async def _copy(call: Call) -> tuple[StoredObject, StoredObject]:
     preconditions.check({k: v for k, v in call.params.items() if k != "generation"}, there)
     message = await call.json()
     kept = {k: v for k, v in source.properties.extra.items() if k == "customTime"}
-    new = properties.parse(message) if _has_properties(message) else replace(source.properties, extra=kept)
+    given = properties.parse(message)  # refuses what can't be set, whether or not it replaces anything
+    new = given if _has_properties(message) else replace(source.properties, extra=kept)
     if (bucket, name) == (call.bucket, call.name):
         await _change(call, source, new)
     elif source.size > _COPY_LIMIT:

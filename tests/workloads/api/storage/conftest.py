@@ -3,25 +3,21 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.oauth2.credentials import Credentials
+from mypy_boto3_s3 import S3Client
 from starlette.applications import Starlette
 
 from tests.support.versitygw import S3Server, free_port, s3_server
 from workloads import tokens
 from workloads.api.storage import ObjectStore, StorageDeps, bearer, routes
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 STACK = "storage-test"
 KEY = "k" * 40
@@ -32,14 +28,16 @@ class Surface:
     """The surface as it is served: its address and where its upload sessions are."""
 
     url: str
-    uploads: Path
+    clients: list[storage.Client] = field(default_factory=list)
 
-    def client(self, buckets: tuple[str, ...] | None = None, *, anonymous: bool = False) -> storage.Client:
-        """Google's client as the admin, as a job that may open only `buckets`, or without a token."""
+    def client(self, buckets: tuple[str, ...] | None = None) -> storage.Client:
+        """Google's client as the admin, or as a job that may open only `buckets`."""
         role = tokens.ROLE_ADMIN if buckets is None else tokens.ROLE_WORKLOAD
         token = tokens.sign(tokens.Principal("tester", role, buckets), STACK, KEY)
-        credentials = AnonymousCredentials() if anonymous else Credentials(token=token)
-        return storage.Client(project="p", credentials=credentials, client_options={"api_endpoint": self.url})
+        credentials = Credentials(token=token)
+        made = storage.Client(project="p", credentials=credentials, client_options={"api_endpoint": self.url})
+        self.clients.append(made)
+        return made
 
     def headers(self) -> dict[str, str]:
         """The admin's Authorization header."""
@@ -52,7 +50,14 @@ def serve(server: S3Server, uploads: Path, port: int) -> Iterator[Surface]:
     deps = StorageDeps(
         ObjectStore(server.url, server.access_key, server.secret_key), bearer(STACK, KEY), uploads, "us-central1"
     )
-    config = uvicorn.Config(Starlette(routes=routes(deps)), host="127.0.0.1", port=port, log_level="warning")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await deps.store.close()
+
+    app = Starlette(routes=routes(deps), lifespan=lifespan)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
@@ -60,7 +65,10 @@ def serve(server: S3Server, uploads: Path, port: int) -> Iterator[Surface]:
     while not running.started and time.monotonic() < deadline:
         time.sleep(0.01)
     assert running.started
-    yield Surface(f"http://127.0.0.1:{port}", uploads)
+    surface = Surface(f"http://127.0.0.1:{port}")
+    yield surface
+    for client in surface.clients:
+        client.close()
     running.should_exit = True
     thread.join(10)
 
@@ -86,7 +94,7 @@ def client(surface: Surface) -> storage.Client:
 
 
 @pytest.fixture(scope="session")
-def boto(s3: S3Server) -> "S3Client":
+def boto(s3: S3Server) -> S3Client:
     """An S3 client to the same server."""
     return s3.boto3()
 

@@ -13,6 +13,8 @@ def serve(is_alive: Callable[[], bool], port: int = contract.CONTROLLERS_PORT) -
     class Handler(http.server.BaseHTTPRequestHandler):
         """Knows one path."""
 
+        timeout = 5  # jobs reach this port too: nobody may hold its threads
+
         def do_GET(self) -> None:
             known = self.path == contract.PATH_HEALTH
             self.send_response((200 if is_alive() else 503) if known else 404)

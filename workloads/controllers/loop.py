@@ -18,6 +18,7 @@ from workloads.store.resource import collection_of
 LOG: Final = logging.getLogger(__name__)
 SWEEP_S: Final = 5.0
 WORKERS: Final = 8
+LONGEST_PAUSE_S: Final = 1.0  # a lost lead shows at the end of it
 BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -75,7 +76,7 @@ class Loop:
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         self.last_turn = time.monotonic()
-        names = self._take(0.25)
+        names = self._take(self._pause())
         if sweep := self.last_turn - self._swept >= self._sweep_s:
             self._swept = self.last_turn
             self._attempt(*self._sweep_chores)
@@ -84,6 +85,12 @@ class Loop:
             self._attempt(*self._turn_chores)
         for name in names | self._take_due():
             self._dispatch(pool, name)
+
+    def _pause(self) -> float:
+        """How long to wait for a wake-up: until the next row is due, at most a second."""
+        with self._lock:
+            due = min((when for name, when in self._due.items() if name not in self._busy), default=float("inf"))
+        return min(max(due - time.monotonic(), 0.01), LONGEST_PAUSE_S)
 
     def _attempt(self, *chores: Callable[[], None]) -> None:
         for chore in chores:

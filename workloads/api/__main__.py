@@ -16,6 +16,7 @@ from workloads import contract, tokens
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
 from workloads.api.storage import ObjectStore, StorageDeps, routes
+from workloads.api.storage.folders import exists
 from workloads.config import PlatformConfig
 from workloads.registry import open_registry
 from workloads.store import open_store
@@ -45,7 +46,9 @@ def main() -> None:
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
     key = contract.read_secret(contract.SECRET_SIGNING_KEY)
     store = open_store(config)
-    app = create_app(Context(config, store, open_registry(config, key, store)), key, routes(storage(config, key)))
+    deps = storage(config, key)
+    registry = open_registry(config, key, store, exists(deps.store))
+    app = create_app(Context(config, store, registry), key, routes(deps))
     host = "0.0.0.0"  # noqa: S104  the container's own network; only the gateway is published, on loopback
     uvicorn.run(app, host=host, port=contract.API_PORT, access_log=False, log_config=None, server_header=False)
 

@@ -34,7 +34,7 @@ class Surface:
         """Google's client as the admin, or as a job that may open only `buckets`."""
         role = tokens.ROLE_ADMIN if buckets is None else tokens.ROLE_WORKLOAD
         token = tokens.sign(tokens.Principal("tester", role, buckets), STACK, KEY)
-        credentials = Credentials(token=token)
+        credentials = Credentials(token=token)  # type: ignore[no-untyped-call]
         made = storage.Client(project="p", credentials=credentials, client_options={"api_endpoint": self.url})
         self.clients.append(made)
         return made

@@ -32,6 +32,7 @@ def statements(passwords: Mapping[str, str], existing_roles: Iterable[str], exis
     """What to run so that each role exists with its password and owns its database; safe to run again."""
     roles, databases = set(existing_roles), set(existing_databases)
     lines = ["SET log_statement = 'none';", "SET log_min_error_statement = 'panic';"]  # passwords stay out of the log
+    lines += [f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;" for name in ("postgres", "template1")]
     for name, password in passwords.items():
         verb = "ALTER" if name in roles else "CREATE"
         lines.append(

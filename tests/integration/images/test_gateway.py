@@ -1,0 +1,286 @@
+"""The gateway image on the real engine, with real model servers behind it."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.client import HTTPConnection
+from typing import Any
+
+import jwt
+import pytest
+from docker.models.containers import Container
+
+from infra.kinds.images import GATEWAY
+from tests.integration.images.conftest import BASE_IMAGE, SUPPORT, Lab, wait_for, wait_until_healthy
+from workloads import contract, tokens
+
+KEY = "a signing key of the gateway's tests, long enough"
+STACK = "gwtest"
+ENDPOINT = "projects/p/locations/l/endpoints/9"
+ADMIN = tokens.sign(tokens.Principal("admin", tokens.ROLE_ADMIN), STACK, KEY)
+WORKLOAD = tokens.sign(tokens.Principal("job", tokens.ROLE_WORKLOAD, ("b",)), STACK, KEY, 3600)
+
+
+class Gateway:
+    """A gateway in its container, asked over loopback."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        lab.secrets = {contract.SECRET_SIGNING_KEY: KEY}
+        self.container = self.start()
+
+    def start(self) -> Container:
+        """A new container over the same volume."""
+        self.container = self.lab.run(
+            "gateway",
+            self.lab.image(GATEWAY),
+            ports=(contract.GATEWAY_PORT, contract.GATEWAY_AGENT_PORT),
+            volumes={"routes": "/var/lib/gateway"},
+            env={"CAIRN_STACK": STACK},
+        )
+        wait_until_healthy(self.container)
+        self.front = self.lab.port(self.container, contract.GATEWAY_PORT)
+        self.agent = self.lab.port(self.container, contract.GATEWAY_AGENT_PORT)
+        return self.container
+
+    def ask(
+        self, method: str, path: str, body: object = None, token: str = ADMIN, port: int = 0
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own: status, headers (lower case) and body."""
+        connection = HTTPConnection("127.0.0.1", port or self.front, timeout=30)
+        try:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def predict(self, mode: str = "", verb: str = "predict", token: str = ADMIN) -> tuple[int, dict[str, str], bytes]:
+        """Ask the endpoint, as Google's SDK does."""
+        query = "?$alt=json;enum-encoding=int"
+        return self.ask("POST", f"/v1/{ENDPOINT}:{verb}{query}", {"instances": [1], "mode": mode}, token)
+
+    def put(self, table: object, token: str = ADMIN) -> tuple[int, Any]:
+        """Replace the routes."""
+        status, _, body = self.ask("PUT", "/routes", table, token, self.agent)
+        return status, json.loads(body)
+
+
+def server(lab: Lab, name: str) -> Container:
+    """A model server of this name that accepts connections."""
+    script = {str(SUPPORT / "model_server.py"): "/model_server.py"}
+    container = lab.run(name, BASE_IMAGE, ["python3", "/model_server.py"], volumes=script)
+    check = "import socket; socket.create_connection(('127.0.0.1', 8080), 1).close()"
+    wait_for(f"{name} listens", lambda: container.exec_run(["python3", "-c", check]).exit_code == 0)
+    return container
+
+
+def model(number: str, weight: int, *servers: str) -> dict[str, Any]:
+    """A deployed model of the table."""
+    return {
+        "id": number,
+        "weight": weight,
+        "model": "projects/p/locations/l/models/m",
+        "modelVersionId": number,
+        "displayName": f"it's \"m{number}\" %[src] ä",
+        "predictRoute": f"/route/{number}:predict",
+        "servers": [f"{name}:8080" for name in servers],
+    }
+
+
+def table(*models: dict[str, Any]) -> dict[str, Any]:
+    """A table with the one endpoint."""
+    return {"endpoints": [{"name": ENDPOINT, "deployedModels": list(models)}]}
+
+
+def in_threads(count: int, work: Callable[[], None]) -> list[threading.Thread]:
+    """Started threads."""
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def count_answers(gateway: Gateway, requests: int, answers: Counter[str]) -> None:
+    """Ask on one connection that is kept, and count who answered; made anew only when the gateway says it closes."""
+    connection = HTTPConnection("127.0.0.1", gateway.front, timeout=30)
+    for _ in range(requests):
+        try:
+            connection.request("POST", f"/v1/{ENDPOINT}:predict", b"{}", {"Authorization": f"Bearer {ADMIN}"})
+            response = connection.getresponse()
+            body = json.loads(response.read())
+            answers[body.get("deployedModelId", f"HTTP {response.status}")] += 1
+        except OSError as error:
+            answers[repr(error)] += 1
+            connection.close()
+    connection.close()
+
+
+def test_the_split_is_exact_across_replicas_threads_and_connections(lab: Lab) -> None:
+    """90/10 over 4,000 requests on 8 connections, one model with two replicas and one with one: 3,600 and 400."""
+    gateway = Gateway(lab)
+    for name in ("a", "b", "c"):
+        server(lab, name)
+    assert gateway.put(table(model("1", 90, "a", "b"), model("2", 10, "c"))) == (200, {})
+    answers: Counter[str] = Counter()
+    for thread in in_threads(8, lambda: count_answers(gateway, 500, answers)):
+        thread.join()
+    assert answers == {"1": 3600, "2": 400}
+
+
+def test_reloads_under_load_lose_nothing(lab: Lab) -> None:
+    """While 6 clients predict, the routes change again and again: every request is answered, and at last by the new model."""
+    gateway = Gateway(lab)
+    for name in ("a", "b"):
+        server(lab, name)
+    gateway.put(table(model("1", 50, "a"), model("2", 50, "b")))
+    answers: Counter[str] = Counter()
+    threads = in_threads(6, lambda: count_answers(gateway, 600, answers))
+    reloads = 0
+    while any(thread.is_alive() for thread in threads):
+        weight = 20 if reloads % 2 else 50
+        assert gateway.put(table(model("1", weight, "a"), model("2", 100 - weight, "b"))) == (200, {})
+        reloads += 1
+    assert sum(answers.values()) == 3600
+    assert set(answers) == {"1", "2"}, f"{answers} over {reloads} reloads"
+    assert reloads >= 2
+    gateway.put(table(model("3", 100, "a")))
+    assert json.loads(gateway.predict()[2])["deployedModelId"] == "3"
+
+
+@pytest.fixture
+def one(lab: Lab) -> Gateway:
+    """A gateway with one model on one server."""
+    gateway = Gateway(lab)
+    server(lab, "a")
+    assert gateway.put(table(model("1", 100, "a"))) == (200, {})
+    return gateway
+
+
+def test_predict_answers_are_completed_and_nothing_else_is(one: Gateway) -> None:
+    """JSON objects of :predict, plain, chunked, with leading space, empty or large, get the four members; others stay."""
+    added = {
+        "deployedModelId": "1",
+        "model": "projects/p/locations/l/models/m",
+        "modelVersionId": "1",
+        "modelDisplayName": 'it\'s "m1" %[src] ä',
+    }
+    for mode in ("", "chunked", "chunked-space", "large"):
+        status, _, body = one.predict(mode)
+        answer = json.loads(body)
+        assert status == 200
+        assert answer | added == answer, mode
+        assert answer["predictions"], mode
+    assert json.loads(one.predict("empty")[2]) == added
+    assert json.loads(one.predict("list")[2]) == [1, 2]
+    for mode, status in (("refuse", 400), ("text", 200)):
+        found, _, body = one.predict(mode)
+        assert (found, "deployedModelId" in json.loads(body)) == (status, False), mode
+
+
+def test_model_servers_see_their_route_and_no_token(one: Gateway) -> None:
+    """The path is the predict route, without Google's query; the client's Authorization stays at the gateway."""
+    seen = json.loads(one.predict()[2])
+    assert (seen["path"], seen["authorization"]) == ("/route/1:predict", None)
+    for version in ("v1beta1", "ui"):
+        assert one.ask("POST", f"/{version}/{ENDPOINT}:predict", {})[0] == 200
+
+
+def test_raw_predict_passes_through(one: Gateway) -> None:
+    """The server's own body and query come and go unchanged; the answer's headers tell who it was."""
+    status, headers, body = one.ask("POST", f"/v1/{ENDPOINT}:rawPredict?x=1", {"instances": [1]})
+    assert status == 200
+    assert json.loads(body) == {"predictions": [1], "server": "a", "path": "/route/1:predict?x=1", "authorization": None}
+    assert headers["x-vertex-ai-endpoint-id"] == "9"
+    assert headers["x-vertex-ai-deployed-model-id"] == "1"
+
+
+def test_only_valid_tokens_of_the_stack_predict(one: Gateway) -> None:
+    """Admin's and workloads' tokens do; none, forged, expired, another stack's and unsigned ones get Google's 401."""
+    admin = tokens.Principal("admin", tokens.ROLE_ADMIN)
+    for token in (ADMIN, WORKLOAD):
+        assert one.predict(token=token)[0] == 200
+    refused = {
+        "none": "",
+        "garbage": "abc",
+        "forged": tokens.sign(admin, STACK, "another key that is long enough to be one"),
+        "another stack's": tokens.sign(admin, "other", KEY),
+        "expired": tokens.sign(admin, STACK, KEY, -1),
+        "unsigned": jwt.encode({"iss": STACK, "sub": "admin", "role": "admin"}, "", algorithm="none"),
+        "other algorithm": jwt.encode({"iss": STACK, "sub": "admin"}, KEY * 2, algorithm="HS512"),
+    }
+    for what, token in refused.items():
+        for verb in ("predict", "rawPredict"):
+            status, headers, body = one.predict(verb=verb, token=token)
+            assert (status, json.loads(body)["error"]["status"]) == (401, "UNAUTHENTICATED"), what
+            assert headers["content-type"] == "application/json"
+
+
+def test_bad_tables_and_strangers_change_nothing(one: Gateway) -> None:
+    """400 with the place for a bad table, 401 without and 403 with a workload's token; predictions go on."""
+    status, answer = one.put(table(model("1", 90, "a")))
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "sum up to 90" in answer["error"]["message"]
+    evil = model("1", 100, "a") | {"predictRoute": "/x\n    server evil 1.2.3.4:80"}
+    assert one.put(table(evil))[0] == 400
+    assert one.put(table(model("2", 100, "a")), token="")[0] == 401
+    assert one.put(table(model("2", 100, "a")), token=WORKLOAD)[0] == 403
+    assert json.loads(one.predict()[2])["deployedModelId"] == "1"
+
+
+def test_a_new_container_serves_the_stored_routes(one: Gateway) -> None:
+    """Predictions work again before anybody has sent a table; a clean stop ends with exit code 0."""
+    one.container.stop(timeout=20)
+    one.container.reload()
+    assert one.container.attrs["State"]["ExitCode"] == 0
+    one.start()
+    assert one.predict()[0] == 200
+    shown = json.dumps(one.container.attrs) + json.dumps(one.container.top()) + one.container.logs().decode()
+    assert KEY not in shown
+
+
+def test_a_replica_that_dies_is_not_noticed(lab: Lab) -> None:
+    """One of two replicas is killed under load: every request is answered. Then the other: 503 that says what to do."""
+    gateway = Gateway(lab)
+    first, second = server(lab, "a"), server(lab, "b")
+    gateway.put(table(model("1", 100, "a", "b")))
+    answers: Counter[str] = Counter()
+    threads = in_threads(4, lambda: count_answers(gateway, 400, answers))
+    time.sleep(0.3)
+    first.kill()
+    for thread in threads:
+        thread.join()
+    assert answers == {"1": 1600}
+    second.kill()
+    status, _, body = gateway.predict()
+    error = json.loads(body)["error"]
+    assert (status, error["status"]) == (503, "UNAVAILABLE")
+    assert f"cairn logs {ENDPOINT}" in error["message"]
+
+
+def test_a_replica_is_found_again_at_another_address(lab: Lab) -> None:
+    """The server's container is replaced while somebody else takes its address: predictions come back without a new table."""
+    gateway = Gateway(lab)
+    server(lab, "a").remove(force=True)
+    gateway.put(table(model("1", 100, "a")))  # not there yet, which is no error of the table
+    assert gateway.predict()[0] == 503
+    server(lab, "squatter")
+    server(lab, "a")
+    wait_for("predictions are back", lambda: gateway.predict()[0] == 200, timeout_s=30)
+
+
+def test_everything_else_is_the_apis(one: Gateway) -> None:
+    """Unknown endpoints, other verbs and paths reach the API with token and body, large ones too; without it 503."""
+    status, _, body = one.ask("POST", "/v1/projects/p/locations/l/endpoints/8:predict", {})
+    assert (status, json.loads(body)["error"]["status"]) == (503, "UNAVAILABLE")
+    server(one.lab, contract.API_HOST)
+    wait_for("the API is found", lambda: one.ask("POST", "/v1/x", {})[0] == 200, timeout_s=30)
+    for path in ("/v1/projects/p/locations/l/endpoints/8:predict", f"/v1/{ENDPOINT}:explain", "/upload/storage/v1/b/b/o"):
+        status, _, body = one.ask("POST", path, {"instances": ["x" * 5_000_000]}, token="anything")
+        seen = json.loads(body)
+        assert (status, seen["server"], seen["path"], seen["authorization"]) == (200, "api", path, "Bearer anything")
+        assert len(seen["predictions"][0]) == 5_000_000

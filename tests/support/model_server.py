@@ -1,0 +1,79 @@
+"""A model server that tells who it is and what it got; `mode` in the request's body makes it answer oddly.
+
+Runs as a program in containers of the gateway's and the batch driver's tests. Standard library only.
+"""
+
+import json
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Vertex's contract, loosely: any path is a predict route."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65536
+
+    def do_GET(self) -> None:
+        self._answer(b"{}")
+
+    def do_POST(self) -> None:
+        request: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+        mode = request.get("mode", "")
+        seen = {
+            "predictions": request.get("instances", []),
+            "server": os.uname().nodename,
+            "path": self.path,
+            "authorization": self.headers.get("Authorization"),
+        }
+        body = json.dumps(seen).encode()
+        if mode == "die":
+            os._exit(3)
+        elif mode == "list":
+            self._answer(b"[1, 2]")
+        elif mode == "empty":
+            self._answer(b"{ }")
+        elif mode == "refuse":
+            self._answer(body, 400)
+        elif mode == "text":
+            self._answer(body, content_type="text/plain")
+        elif mode == "large":
+            self._answer(json.dumps({"predictions": ["x" * 100] * 20_000}).encode())
+        elif mode.startswith("chunked"):
+            self._chunked(b"  " + body if mode == "chunked-space" else body)
+        else:
+            self._answer(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Keep the log for what matters."""
+
+    def _answer(self, body: bytes, status: int = 200, content_type: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _chunked(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for start in range(0, len(body), 7):
+            piece = body[start : start + 7]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+
+class Server(ThreadingHTTPServer):
+    """With room for a crowd."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+
+if __name__ == "__main__":
+    Server(("", 8080), Handler).serve_forever()

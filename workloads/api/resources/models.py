@@ -200,7 +200,7 @@ HANDLERS: Handlers = {
     "ModelService.DeleteModel": _answered(delete),
     "ModelService.DeleteModelVersion": _answered(delete_version),
     "ModelService.CopyModel": _unimplemented(
-        "Models can't be copied between projects or locations here: a stack is one of each. Upload the model's artifactUri "
+        "Models can't be copied between projects or locations here: a stack is one of each. Upload the artifactUri "
         "to the other stack."
     ),
     "ModelService.ExportModel": _unimplemented(

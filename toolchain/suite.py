@@ -41,6 +41,8 @@ def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
 def bench(machine: Machine, report: Report) -> int:
     """The benchmarks, on a machine that has nothing else to do."""
     name, *command = BENCHMARKS
+    if not (machine.root / "benchmarks").is_dir():
+        raise ToolchainError("this checkout has no benchmarks/ folder, so there is nothing to measure", "add one first")
     return _run(machine, report, name, command)
 
 

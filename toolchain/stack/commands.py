@@ -17,6 +17,7 @@ from toolchain.stack.cli import Cli, make_passphrase, stream
 from toolchain.stack.progress import Progress
 from toolchain.steps import Report
 
+DEFAULT_STACK = "local"
 HEALTHY_SECONDS = 180
 HEALTH_PATH = "/healthz"
 POLICIES = ("--policy-pack", "policies")
@@ -142,5 +143,6 @@ def _explain(cli: Cli, outputs: dict[str, Any], report: Report) -> None:
         if address:
             report(f"  {name:32} {address}")
     cairn = (cli.machine.venv / "bin" / "cairn").relative_to(cli.machine.root)
-    report(f"\n  {cairn} run -- python your_script.py     runs a Vertex script against this stack")
-    report(f"  {cairn} status                            shows its services, jobs and models")
+    named = "" if cli.stack == DEFAULT_STACK else f" --stack {cli.stack}"
+    report(f"\n  {cairn} run{named} -- python your_script.py     runs a Vertex script against this stack")
+    report(f"  {cairn} status{named}     shows its services, jobs and models")

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.integration.toolchain.conftest import ROOT
 from toolchain.machine import Machine
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.stack import commands
-from toolchain.stack.cli import Cli
+from toolchain.stack.cli import Cli, stream
 
 CONFIG = "# prices\nconfig:\n  cairn:price: 0.0950\n"
 PROGRAM = """
@@ -96,6 +97,26 @@ def test_secrets_survive_without_a_salt_in_the_config(cli: Cli) -> None:
     assert said == "geheim"
     state = (cli.machine.state / ".pulumi" / "stacks" / "cairn" / "unit.json").read_text()
     assert "geheim" not in state
+
+
+def test_up_goes_on_after_a_run_that_was_killed(cli: Cli) -> None:
+    """A killed Pulumi leaves the stack locked; the next `up` sees that its holder is gone, says so, and converges."""
+    program = cli.machine.root / "infra" / "__main__.py"
+    healthy, started = program.read_text(), cli.machine.root / "started"
+    program.write_text(f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(600)\n")
+    cli.select()
+    with stream(cli, "up", "--yes", "--skip-preview") as killed:
+        deadline = time.monotonic() + 60
+        while not started.exists():
+            assert time.monotonic() < deadline, "the program did not start"
+            time.sleep(0.05)
+        killed.kill()
+        killed.communicate(timeout=30)
+    program.write_text(healthy)
+    lines: list[str] = []
+    commands.up(cli, lines.append, example=False)
+    assert any("unlocked" in line for line in lines), lines
+    assert any("2 resources changed" in line for line in lines), lines
 
 
 def test_a_broken_policy_pack_is_shown(cli: Cli) -> None:

@@ -77,11 +77,13 @@ def test_what_was_changed_by_hand_is_found_and_healed(project: Project, name: st
 
 
 def test_secrets_stay_secret(project: Project, name: str, engine: docker.DockerClient) -> None:
-    """A password reaches a file of the read-only container, and neither state nor output hold it in plain."""
-    upload = "{'file': '/run/secrets/password', 'content': password.result, 'permissions': '0444'}"
+    """A password reaches its owner's file in a read-only container, and neither state nor output hold it in plain."""
+    upload = "{'file': '/run/secrets/password', 'content': password.result, 'permissions': '0400', 'owner': '1000'}"
     project.program(
         "password = random.RandomPassword('password', length=24, special=False)\n"
-        + sleeper(name, f"read_only=True, volumes=[{{'container_path': '/run/secrets'}}], uploads=[{upload}]")
+        + sleeper(
+            name, f"read_only=True, user='1000', volumes=[{{'container_path': '/run/secrets'}}], uploads=[{upload}]"
+        )
         + "\npulumi.export('password', password.result)\n"
     )
     texts = [project.preview().ok().text, project.up().ok().text, project.refresh().ok().text]

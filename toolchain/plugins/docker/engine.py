@@ -20,6 +20,7 @@ from toolchain.plugins.common.values import Properties
 TIMEOUT_SECONDS = 120
 # On every object that a deployment made: whose it is, so that what an interrupted `up` left is told from a stranger's.
 URN_LABEL = "cairn.pulumi-urn"
+DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry-1.docker.io:443")
 TLS_FILES = {"caMaterial": "ca.pem", "certMaterial": "cert.pem", "keyMaterial": "key.pem"}
 
 
@@ -37,6 +38,11 @@ class Engine:
         self._clients = threading.local()
         if sum(key in self._settings for key in TLS_FILES) not in (0, len(TLS_FILES)):
             raise ProviderError(f"docker: the settings {', '.join(TLS_FILES)} are needed together")
+        if any({"configFile", "configFileContent"} & entry.keys() for entry in self._settings.get("registryAuth", [])):
+            raise ProviderError(
+                "docker: registryAuth takes username and password here, not configFile or configFileContent; "
+                "without registryAuth the user's own docker config is used"
+            )
 
     def client(self) -> Any:
         """This thread's docker-py APIClient; untyped, since the stubs leave out half of what is called."""
@@ -56,9 +62,8 @@ class Engine:
 
     def registry_auth(self, image: str) -> dict[str, str] | None:
         """The user and password set for an image's registry; None leaves it to docker-py and the user's own config."""
-        registry = image.split("/", maxsplit=1)[0] if "/" in image else "docker.io"
         for entry in self._settings.get("registryAuth", []):
-            if _host(entry.get("address", "")) == registry and entry.get("username"):
+            if registry_of(entry["address"]) == registry_of(image) and entry.get("username"):
                 return {"username": entry["username"], "password": entry.get("password", "")}
         return None
 
@@ -151,5 +156,8 @@ def _decoded(value: Any) -> Any:
     return value
 
 
-def _host(address: str) -> str:
-    return address.removeprefix("https://").removeprefix("http://").split("/")[0]
+def registry_of(reference: str) -> str:
+    """The registry of an image's name or of a login's address; Docker's own where none is named."""
+    first, slash, _ = reference.removeprefix("https://").removeprefix("http://").partition("/")
+    names_one = first == "localhost" or "." in first or (":" in first and bool(slash))
+    return first if names_one and first not in DOCKER_HUB else "docker.io"

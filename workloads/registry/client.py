@@ -25,9 +25,10 @@ _ERRORS: Final[Mapping[str, type[RegistryError]]] = {
 class MlflowClient:
     """The calls that the registry needs. Safe to use from several threads."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        """A client; `transport` is for tests."""
         headers = {"Authorization": f"Bearer {token}"}
-        transport = httpx.HTTPTransport(retries=2)  # of the connecting only, so nothing is done twice
+        transport = transport or httpx.HTTPTransport(retries=2)  # of the connecting only, so nothing is done twice
         self._http = httpx.Client(
             base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
         )

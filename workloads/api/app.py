@@ -58,10 +58,8 @@ class Api:
         match = methods.match(request.method, request.scope["raw_path"].decode("latin-1"))
         handler = served.HANDLERS.get(match.method.key)
         if handler is None:
-            raise unimplemented(
-                f"{match.method.service}.{match.method.name} ({match.method.version}) is not served by this stack; "
-                "docs/COVERAGE.md lists the methods that are."
-            )
+            remedy = served.INSTEAD.get(match.method.key, "see docs/COVERAGE.md for the methods that are")
+            raise unimplemented(f"{match.method.key} ({match.method.version}) is not served by this stack; {remedy}.")
         calls.check_location(self.context.config, match)
         call = calls.build(match, request.query_params.multi_items(), await read_body(request), principal)
         auth.authorize(call)

@@ -7,8 +7,10 @@ HANDLERS = {**crud.handlers(ENDPOINT), "EndpointService.DeployModel": deploy_mod
 """
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor
 
@@ -18,6 +20,7 @@ from workloads.api.handlers import Call, Context, Handler, Json
 from workloads.api.vertex import messages
 from workloads.store import NotFound, Resource
 
+ID: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 Prepare = Callable[[Context, Json], Json]
 Check = Callable[[Context, Resource], None]
 Changed = Callable[[Context, Resource, Json], None]
@@ -99,6 +102,8 @@ def get(kind: Kind, context: Context, name: str) -> Resource:
 def _create(kind: Kind, context: Context, call: Call) -> Json:
     message = kind.prepare(context, copy.deepcopy(call.request[kind.field]))
     chosen = call.request.get(f"{kind.field}Id")
+    if chosen and not ID.fullmatch(chosen):
+        raise invalid(f"{kind.field}Id is {chosen[:80]!r}; give up to 63 of a-z, 0-9 and -, no - at either end.")
     name = f"{call.request['parent']}/{kind.collection}/{chosen or context.store.new_id()}"
     row = served(context.store.create(name, message))
     if not kind.create_is_operation:
@@ -112,22 +117,23 @@ def _full_name(kind: Kind, call: Call) -> str:
 
 
 def _list(kind: Kind, context: Context, call: Call) -> Json:
+    keep = _mask_reader(kind, call.request.get("readMask", ""))
     rows, token = listing.page(
         context, kind.collection, call.request["parent"], call.request, served, kind.about.full_name
     )
-    mask = [name for name in call.request.get("readMask", "").split(",") if name not in ("", "*")]
-    if mask:
-        rows = [_masked(kind, row, mask) for row in rows]
-    return {kind.collection: rows, **({"nextPageToken": token} if token else {})}
+    return {kind.collection: [keep(row) for row in rows], **({"nextPageToken": token} if token else {})}
 
 
-def _masked(kind: Kind, row: Json, mask: list[str]) -> Json:
-    """Only the fields that the read mask names (and the name, without which the row can't be addressed)."""
+def _mask_reader(kind: Kind, mask: str) -> Callable[[Json], Json]:
+    """Keeps only the fields that a read mask names (and the name, without which a row can't be addressed)."""
+    names = [name for name in mask.split(",") if name]
+    if names in ([], ["*"]):
+        return lambda row: row
     try:
-        wanted = {paths.resolve(kind.about, path).keys[0] for path in mask}
+        wanted = {paths.resolve(kind.about, name).keys[0] for name in names} | {"name"}
     except paths.UnknownPath as error:
         raise invalid(f"readMask is wrong: {error}.") from error
-    return {key: value for key, value in row.items() if key in wanted or key == "name"}
+    return lambda row: {key: value for key, value in row.items() if key in wanted}
 
 
 def _update(kind: Kind, context: Context, call: Call) -> Json:

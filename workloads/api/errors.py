@@ -28,6 +28,7 @@ _NAMES: Final = {
     "FailedPrecondition": "FAILED_PRECONDITION",
     "Invalid": "INVALID_ARGUMENT",
 }
+_HINTS: Final = {"NOT_FOUND": "; list the collection to see what there is", "ALREADY_EXISTS": "; choose another id"}
 
 
 class ApiError(Exception):
@@ -85,7 +86,7 @@ def translate(error: Exception) -> ApiError | None:
     if status is None:
         engine = "database" if isinstance(error, StoreError) else "model registry (MLflow)"
         return ApiError("UNAVAILABLE", f"The stack's {engine} does not answer; try again in a few seconds.")
-    return ApiError(status, f"{error}.")
+    return ApiError(status, f"{error}{_HINTS.get(status, '')}.")
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ _QUOTED: Final = r"""(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 _TOKEN: Final = re.compile(
     rf"""\s*(?:{_QUOTED}|(?P<op><=|>=|!=|=|<|>|:)|(?P<paren>[()])|(?P<word>(?:[^\s()"'=<>!:]|(?<=\.)"[^"]*")+))"""
 )
-_VALUE: Final = re.compile(rf"""\s*(?:{_QUOTED}|(?P<word>[^\s()"']+))""")  # a bare time has colons in it
+_VALUE: Final = re.compile(rf"""\s*(?:{_QUOTED}|(?P<word>[^\s()"'=<>!]+))""")  # a bare time has colons in it
 MAX_LENGTH: Final = 4096
 MAX_DEPTH: Final = 20
 

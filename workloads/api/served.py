@@ -1,5 +1,6 @@
 """All methods that this stack serves, by name. A new module of methods is added here, and COVERAGE.md follows."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from workloads.api import operations
@@ -13,6 +14,7 @@ from workloads.api.resources import (
     training_pipelines,
 )
 
+INSTEAD: Final[Mapping[str, str]] = {**models.INSTEAD}
 HANDLERS: Final[Handlers] = {
     **operations.HANDLERS,
     **custom_jobs.HANDLERS,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import uvicorn
 
+from tests.support.postgres import PostgresServer
 from workloads import tokens
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
@@ -60,10 +61,20 @@ class OneModel:
         }
 
 
+@pytest.fixture(scope="session")
+def shared_context(config: PlatformConfig, postgres: PostgresServer) -> Iterator[Context]:
+    """What handlers get, once for all tests: making a database and a server for each would take a second."""
+    store = Store(postgres.new_database(), wait_s=5)
+    yield Context(config, store, cast("Registry", OneModel()))
+    store.close()
+
+
 @pytest.fixture
-def context(config: PlatformConfig, store: Store) -> Context:
-    """What handlers get."""
-    return Context(config, store, cast("Registry", OneModel()))
+def context(shared_context: Context) -> Context:
+    """The same, with an empty store."""
+    with shared_context.store._database.transaction() as connection:
+        connection.execute("DELETE FROM resources")
+    return shared_context
 
 
 def token(role: str = tokens.ROLE_ADMIN, subject: str = "admin") -> str:
@@ -71,10 +82,10 @@ def token(role: str = tokens.ROLE_ADMIN, subject: str = "admin") -> str:
     return tokens.sign(tokens.Principal(subject, role), "test", KEY)
 
 
-@pytest.fixture
-def server(context: Context) -> Iterator[str]:
-    """The URL of the app behind uvicorn, for Google's SDK."""
-    running = uvicorn.Server(uvicorn.Config(create_app(context, KEY), port=0, log_level="warning"))
+@pytest.fixture(scope="session")
+def shared_server(shared_context: Context) -> Iterator[str]:
+    """The URL of the app behind uvicorn."""
+    running = uvicorn.Server(uvicorn.Config(create_app(shared_context, KEY), port=0, log_level="warning"))
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:
@@ -84,6 +95,12 @@ def server(context: Context) -> Iterator[str]:
     yield url
     running.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def server(shared_server: str, context: Context) -> str:
+    """The app's URL, its store empty; for Google's SDK."""
+    return shared_server
 
 
 @pytest.fixture

@@ -19,12 +19,16 @@ REFUSED: Final = {
 }
 
 
+def _check_format(config: Json, field: str, supported: tuple[str, ...], where: str) -> None:
+    given = config.get(field)
+    if not given:
+        raise invalid(f"Required field {where}.{field} is not set; this stack supports {' and '.join(supported)}.")
+    if given not in supported:
+        raise unimplemented(f"{where}.{field} {given!r} is not supported; use {' or '.join(supported)}.")
+
+
 def _check_input(config: Json) -> None:
-    if config.get("instancesFormat") not in INPUT_FORMATS:
-        given = config.get("instancesFormat")
-        raise unimplemented(
-            f"inputConfig.instancesFormat {given!r} is not supported; use {' or '.join(INPUT_FORMATS)}."
-        )
+    _check_format(config, "instancesFormat", INPUT_FORMATS, "inputConfig")
     source = checks.one_of(config, ("gcsSource", "bigquerySource", "vertexMultimodalDatasetSource"), "inputConfig")
     if source != "gcsSource":
         raise unimplemented(f"inputConfig.{source} is not supported; give files in inputConfig.gcsSource.")
@@ -36,11 +40,7 @@ def _check_input(config: Json) -> None:
 
 
 def _check_output(config: Json) -> None:
-    if config.get("predictionsFormat") not in OUTPUT_FORMATS:
-        given = config.get("predictionsFormat")
-        raise unimplemented(
-            f"outputConfig.predictionsFormat {given!r} is not supported; use {' or '.join(OUTPUT_FORMATS)}."
-        )
+    _check_format(config, "predictionsFormat", OUTPUT_FORMATS, "outputConfig")
     source = checks.one_of(config, ("gcsDestination", "bigqueryDestination"), "outputConfig")
     if source != "gcsDestination":
         raise unimplemented(f"outputConfig.{source} is not supported; give outputConfig.gcsDestination.")

@@ -6,13 +6,14 @@ from workloads.api import checks, crud
 from workloads.api.errors import invalid
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.plans import training
+from workloads.plans.errors import InvalidWish
 from workloads.store import Resource
 
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
 RUNNING: Final = frozenset({"JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING"})
 CANCELLABLE: Final = frozenset({"JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"})
 # Without these the job would run differently from what its author asked for. Kept, though without effect on one's own
-# machine: serviceAccount, network, labels of billing, encryptionSpec.
+# machine: serviceAccount, network.
 REFUSED_SPEC: Final = {
     "persistentResourceId": "persistent resources are not served; leave it out to run on demand",
     "tensorboard": "TensorBoard is not served; log to MLflow (MLFLOW_TRACKING_URI is set in the job)",
@@ -35,7 +36,7 @@ def check_spec(context: Context, spec: Json, where: str) -> None:
     """Refuse a jobSpec that could not run here as asked.
 
     Raises:
-        ApiError, InvalidWish: with what is wrong and where.
+        ApiError: with what is wrong and where.
     """
     checks.refuse(spec, REFUSED_SPEC, where)
     for number, pool in enumerate(spec.get("workerPoolSpecs", [])):
@@ -51,12 +52,16 @@ def check_spec(context: Context, spec: Json, where: str) -> None:
     for field in ("timeout", "maxWaitDuration"):
         if checks.seconds(spec.get("scheduling", {}).get(field, "0s")) < 0:
             raise invalid(f'{where}.scheduling.{field} is negative; give a duration such as "3600s".')
-    training.check(spec, context.config)
+    try:
+        training.check(spec, context.config)
+    except InvalidWish as error:  # its texts speak of jobSpec, which a pipeline's inputs are not called
+        raise invalid(f"{error}.".replace("jobSpec", where)) from error
 
 
 def _prepare(context: Context, message: Json) -> Json:
     checks.display_name(message)
     checks.labels(message)
+    checks.refuse(message, {"encryptionSpec": "customer-managed encryption keys are not available"}, "customJob")
     check_spec(context, message["jobSpec"], "jobSpec")
     return {**message, "state": "JOB_STATE_QUEUED"}
 

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Final
 
 from workloads.api import checks, filters, operations, ordering, paging, paths
-from workloads.api.errors import ApiError, invalid, unimplemented
+from workloads.api.errors import ApiError, invalid
 from workloads.api.handlers import Call, Context, Handler, Handlers, Json
 from workloads.api.vertex import messages
 from workloads.plans import environment, images
@@ -138,13 +138,6 @@ def delete_version(context: Context, call: Call) -> Json:
     return operations.done(context, call, "DeleteOperationMetadata")
 
 
-def _unimplemented(text: str) -> Handler:
-    def refuse(_: Context, __: Call) -> Json:
-        raise unimplemented(text)
-
-    return refuse
-
-
 def _page(models: list[Json], request: Json, scope: str) -> Json:
     """One page of the models, filtered and ordered as the request says."""
     about = messages.descriptor(MODEL)
@@ -199,11 +192,9 @@ HANDLERS: Handlers = {
     "ModelService.MergeVersionAliases": _answered(merge_version_aliases),
     "ModelService.DeleteModel": _answered(delete),
     "ModelService.DeleteModelVersion": _answered(delete_version),
-    "ModelService.CopyModel": _unimplemented(
-        "Models can't be copied between projects or locations here: a stack is one of each. Upload the artifactUri "
-        "to the other stack."
-    ),
-    "ModelService.ExportModel": _unimplemented(
-        "Models needn't be exported here: the artefacts are files under the model's artifactUri; copy them from there."
-    ),
+}
+# What to do instead of methods that are not served.
+INSTEAD: Mapping[str, str] = {
+    "ModelService.CopyModel": "upload the artifactUri to the other stack: a stack is one project in one location",
+    "ModelService.ExportModel": "copy the artefacts: they are files under the model's artifactUri",
 }

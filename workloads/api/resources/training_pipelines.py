@@ -5,9 +5,8 @@ from typing import Final
 from workloads.api import checks, crud
 from workloads.api.errors import invalid, unimplemented
 from workloads.api.handlers import Call, Context, Handlers, Json
-from workloads.api.resources import custom_jobs
+from workloads.api.resources import custom_jobs, models
 from workloads.api.vertex import messages
-from workloads.plans import images
 from workloads.store import Resource
 
 CUSTOM_TASK: Final = "gs://google-cloud-aiplatform/schema/trainingjob/definition/custom_task_1.0.0.yaml"
@@ -49,13 +48,11 @@ def _prepare(context: Context, message: Json) -> Json:
 def _check_model(context: Context, model: Json, spec: Json) -> None:
     if not model:
         return
-    checks.display_name(model)
-    checks.labels(model)
+    models.check(context, model)
     if not spec.get("baseOutputDirectory", {}).get("outputUriPrefix"):
         raise invalid(
             "modelToUpload needs trainingTaskInputs.baseOutputDirectory: the model is taken from its model/ folder."
         )
-    images.resolve(model.get("containerSpec", {}).get("imageUri", ""), context.config.images)
 
 
 def _check_delete(_: Context, row: Resource) -> None:

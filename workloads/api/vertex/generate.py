@@ -41,7 +41,7 @@ Files = dict[str, descriptor_pb2.FileDescriptorProto]
 def add_file(files: Files, file: FileDescriptor) -> None:
     """Add a file after the files that it imports."""
     if file.name not in files:
-        for dependency in file.dependencies:
+        for dependency in sorted(file.dependencies, key=lambda each: str(each.name)):
             add_file(files, dependency)
         copy = descriptor_pb2.FileDescriptorProto()
         file.CopyToProto(copy)

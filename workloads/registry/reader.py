@@ -81,8 +81,7 @@ class ModelReader:
             others = self._client.models() if names.may_be_derived(model_id) else ()
             found = next((model for model in others if names.model_id(model["name"]) == model_id), None)
             if found is None:
-                text = f"model {self._parent}/models/{model_id} does not exist; list models to see those that do"
-                raise NotFound(text) from None
+                raise NotFound(f"model {self._parent}/models/{model_id} does not exist") from None
             return found
 
     def _both(self, name: str) -> tuple[Json, Json]:

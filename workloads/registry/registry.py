@@ -70,7 +70,7 @@ class Registry(ModelReader):
             self._client.create_model(name, str(model.get("description", "")))
         except AlreadyExists:
             if self._versions(name):
-                text = "name it as the parent model to add a version, or choose another id"
+                text = "name it as the parent model to add a version to it"
                 raise AlreadyExists(f"model {model_id} exists already: {text}") from None
         return name
 

@@ -60,7 +60,7 @@ def vertex(url: str) -> Any:
     return aiplatform
 
 
-def upload(**changes: Any) -> aiplatform.Model:
+def upload(**changes: Any) -> Any:
     """Model.upload of a good model."""
     wanted = {
         "display_name": "mine",
@@ -87,7 +87,7 @@ def test_versions(vertex: Any, mlflow: FakeMlflow) -> None:
     assert aiplatform.Model("mine", version="1").version_aliases == ["stable"]
     assert mlflow.models["mine"]["aliases"] == {"default": "2", "stable": "1", "candidate": "2"}
     listed = aiplatform.models.ModelRegistry("mine").list_versions()
-    assert [(version.version_id, set(version.version_aliases)) for version in listed] == [
+    assert [(version.version_id, set(version.version_aliases or [])) for version in listed] == [
         ("2", {"default", "candidate"}),
         ("1", {"stable"}),
     ]
@@ -134,6 +134,7 @@ def test_update(vertex: Any) -> None:
     model.update(display_name="new", description="text", labels={"a": "b"})
     found = aiplatform.Model("mine")
     assert (found.display_name, found.description, found.labels) == ("new", "text", {"a": "b"})
+    assert found.container_spec is not None
     assert found.container_spec.image_uri == SERVING_IMAGE
 
 
@@ -142,7 +143,7 @@ def test_delete(vertex: Any) -> None:
     model = upload(model_id="mine")
     upload(parent_model="mine", is_default_version=False)
     registry = aiplatform.models.ModelRegistry("mine")
-    with pytest.raises(exceptions.FailedPrecondition, match="default"):
+    with pytest.raises(exceptions.BadRequest, match="default"):
         registry.delete_version("1")
     registry.delete_version("2")
     model.delete()
@@ -155,7 +156,7 @@ def test_deployed(vertex: Any, store: Store) -> None:
     model = upload(model_id="mine")
     deployed = {"id": "7", "model": model.resource_name, "modelVersionId": "1"}
     store.create(f"{PARENT}/endpoints/9", {"displayName": "e", "deployedModels": [deployed]})
-    with pytest.raises(exceptions.FailedPrecondition, match="endpoints/9"):
+    with pytest.raises(exceptions.BadRequest, match="endpoints/9"):
         model.delete()
     assert aiplatform.Model("mine").gca_resource.deployed_models[0].deployed_model_id == "7"
 
@@ -190,7 +191,7 @@ def test_more_refusals(url: str) -> None:
     """A taken id, a missing container, unsupported fields, copies and exports each have Google's status."""
     good = {"displayName": "m", "containerSpec": {"imageUri": SERVING_IMAGE}}
     assert post(url, f"{PARENT}/models:upload", {"model": good, "modelId": "m"}).status_code == 200
-    cases = [
+    cases: list[tuple[dict[str, Any], int, str]] = [
         ({"model": good, "modelId": "m"}, 409, "ALREADY_EXISTS"),
         ({"model": good, "parentModel": f"{PARENT}/models/none"}, 404, "NOT_FOUND"),
         ({"model": {"displayName": "m"}}, 400, "INVALID_ARGUMENT"),

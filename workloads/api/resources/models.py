@@ -1,32 +1,16 @@
 """models: Vertex' ModelService over the registry, which keeps them in MLflow (workloads/registry)."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Final
 
 from workloads.api import checks, filters, operations, ordering, paging, paths
 from workloads.api.errors import ApiError, invalid
-from workloads.api.handlers import Call, Context, Handler, Handlers, Json
+from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.api.vertex import messages
 from workloads.plans import environment, images
-from workloads.registry import (
-    AlreadyExists,
-    FailedPrecondition,
-    Invalid,
-    NotFound,
-    RegistryError,
-    Unavailable,
-)
 from workloads.registry.registry import MUTABLE
 
 MODEL: Final = f"{messages.PACKAGE}v1beta1.Model"
-STATUSES: Final[Mapping[type[RegistryError], str]] = {
-    NotFound: "NOT_FOUND",
-    AlreadyExists: "ALREADY_EXISTS",
-    FailedPrecondition: "FAILED_PRECONDITION",
-    Invalid: "INVALID_ARGUMENT",
-    Unavailable: "UNAVAILABLE",
-}
 REFUSED: Final = {
     "explanationSpec": "explanations are not served",
     "encryptionSpec": "customer-managed encryption keys are not available",
@@ -41,23 +25,6 @@ REFUSED_OF_CONTAINER: Final = {
     "deploymentTimeout": "leave it out; a deployment waits as long as the controllers' own limit",
     "sharedMemorySizeMb": "leave it out; a server has the engine's default",
 }
-
-
-def from_registry(error: RegistryError) -> ApiError:
-    """The registry's answer as Google's error."""
-    text = str(error)
-    return ApiError(STATUSES.get(type(error), "INTERNAL"), text[:1].upper() + text[1:] + ".")
-
-
-def _answered(handler: Handler) -> Handler:
-    @wraps(handler)
-    def answered(context: Context, call: Call) -> Json:
-        try:
-            return handler(context, call)
-        except RegistryError as error:
-            raise from_registry(error) from error
-
-    return answered
 
 
 def check(context: Context, model: Json) -> None:
@@ -184,14 +151,14 @@ def _resolved(mask: str, field: str) -> list[str]:
 
 
 HANDLERS: Handlers = {
-    "ModelService.UploadModel": _answered(upload),
-    "ModelService.GetModel": _answered(get),
-    "ModelService.ListModels": _answered(list_models),
-    "ModelService.ListModelVersions": _answered(list_versions),
-    "ModelService.UpdateModel": _answered(update),
-    "ModelService.MergeVersionAliases": _answered(merge_version_aliases),
-    "ModelService.DeleteModel": _answered(delete),
-    "ModelService.DeleteModelVersion": _answered(delete_version),
+    "ModelService.UploadModel": upload,
+    "ModelService.GetModel": get,
+    "ModelService.ListModels": list_models,
+    "ModelService.ListModelVersions": list_versions,
+    "ModelService.UpdateModel": update,
+    "ModelService.MergeVersionAliases": merge_version_aliases,
+    "ModelService.DeleteModel": delete,
+    "ModelService.DeleteModelVersion": delete_version,
 }
 # What to do instead of methods that are not served.
 INSTEAD: Mapping[str, str] = {

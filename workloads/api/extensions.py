@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from workloads.api.errors import invalid
 from workloads.api.handlers import Context, Json
 from workloads.api.vertex.messages import timestamp
 from workloads.plans.machines import Demand
-from workloads.store import LogLine, Resource
+from workloads.store import LogLine, NotFound, Resource
 from workloads.tokens import Principal
 
 JOBS: Final = ("customJobs", "batchPredictionJobs")
@@ -110,8 +110,10 @@ class Extensions:
             await asyncio.sleep(FOLLOW_S)
 
     def _ended(self, name: str) -> bool:
-        rows: Sequence[Resource] = [self.context.store.get(name)]
-        return rows[0].state in FINAL
+        try:
+            return self.context.store.get(name).state in FINAL
+        except NotFound:  # deleted while somebody followed
+            return True
 
 
 def _reserved(row: Resource) -> Demand:

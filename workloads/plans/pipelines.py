@@ -21,18 +21,37 @@ def camel(value: Any) -> Any:
     return value
 
 
+def job_spec(inputs: Any) -> Json:
+    """The custom job's specification in a custom task's trainingTaskInputs.
+
+    Raises:
+        InvalidWish: there is none.
+    """
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise InvalidWish("trainingTaskInputs is empty: it must hold a custom job's specification")
+    spec: Json = camel(inputs)
+    pools = spec.get("workerPoolSpecs")
+    for pool in pools if isinstance(pools, list) else ():
+        for program in (pool.get("containerSpec"), pool.get("pythonPackageSpec")) if isinstance(pool, dict) else ():
+            if isinstance(program, dict) and isinstance(program.get("args"), list):
+                program["args"] = [_text(argument) for argument in program["args"]]
+    return spec
+
+
+def _text(argument: Any) -> Any:
+    """A number among the arguments, which the SDK sends as it was given, as the text that a process gets."""
+    return str(argument) if isinstance(argument, (int, float)) else argument
+
+
 def custom_job(pipeline: Mapping[str, Any]) -> Json:
     """The message of the custom job that a pipeline with a custom task runs, ready to be queued.
 
     Raises:
         InvalidWish: there are no inputs to make one of.
     """
-    inputs = pipeline.get("trainingTaskInputs")
-    if not isinstance(inputs, Mapping) or not inputs:
-        raise InvalidWish("trainingTaskInputs is empty: it must hold a custom job's specification")
     job = {
         "displayName": f"{pipeline.get('displayName', 'training-pipeline')}-custom-job",
-        "jobSpec": camel(inputs),
+        "jobSpec": job_spec(pipeline.get("trainingTaskInputs")),
         "state": "JOB_STATE_QUEUED",
     }
     return {**job, "labels": dict(pipeline["labels"])} if pipeline.get("labels") else job

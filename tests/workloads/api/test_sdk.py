@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import aiplatform
+from google.cloud import aiplatform, aiplatform_v1beta1
 from google.oauth2.credentials import Credentials
 
-from tests.workloads.api.conftest import IMAGE, MODEL, PARENT, token
+from tests.workloads.api.conftest import IMAGE, MODEL, PARENT, SERVING_IMAGE, token
 from workloads.api.handlers import Context
 
 POOL = [{"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1, "container_spec": {"image_uri": IMAGE}}]
@@ -84,3 +84,40 @@ def test_errors_are_googles(vertex: Any) -> None:
         bad.submit()
     with pytest.raises(exceptions.MethodNotImplemented, match=r"COVERAGE\.md"):
         vertex.Tensorboard.create(display_name="t")
+
+
+def test_custom_training_job(vertex: Any, context: Context) -> None:
+    """CustomContainerTrainingJob submits a pipeline whose inputs, snake case in a Struct, pass the checks of a job."""
+    training = vertex.CustomContainerTrainingJob(
+        display_name="t", container_uri=IMAGE, model_serving_container_image_uri=SERVING_IMAGE, labels={"a": "b"}
+    )
+    training.submit(
+        model_display_name="m",
+        machine_type="n1-standard-4",
+        replica_count=1,
+        base_output_dir="gs://staging/out",
+        environment_variables={"A": "1"},
+        args=["--x", 1],
+        timeout=60,
+        restart_job_on_worker_restart=True,
+    )
+    (row,) = context.store.list("trainingPipelines")
+    assert row.state == "PIPELINE_STATE_QUEUED"
+    assert row.message["modelToUpload"]["displayName"] == "m"
+    assert vertex.CustomContainerTrainingJob.list(filter='display_name="t"')[0].resource_name == row.name
+    training.cancel()
+    assert context.store.get(row.name).state == "PIPELINE_STATE_CANCELLING"
+
+
+def test_v1beta1(vertex: Any, server: str) -> None:
+    """The v1beta1 client creates, and reads what the v1 client made."""
+    job = vertex.CustomJob(display_name="job-1", worker_pool_specs=POOL)
+    job.submit()
+    options = {"api_endpoint": server}
+    credentials = Credentials(token=token())  # type: ignore[no-untyped-call]
+    client = aiplatform_v1beta1.JobServiceClient(credentials=credentials, transport="rest", client_options=options)
+    assert client.get_custom_job(name=job.resource_name).display_name == "job-1"
+    spec = {"display_name": "beta", "job_spec": {"worker_pool_specs": POOL}}
+    made = client.create_custom_job(parent=PARENT, custom_job=spec)
+    assert [each.name for each in client.list_custom_jobs(parent=PARENT)] == [made.name, job.resource_name]
+    assert client.delete_custom_job(name=made.name).result(timeout=10) is not None

@@ -57,3 +57,11 @@ def test_no_inputs() -> None:
     """Refused by name."""
     with pytest.raises(InvalidWish, match="trainingTaskInputs"):
         pipelines.custom_job({"displayName": "x"})
+
+
+def test_numbers_among_arguments() -> None:
+    """The SDK takes args=["--epochs", 3, 0.5] and sends numbers; a process gets text."""
+    inputs = {"worker_pool_specs": [{"container_spec": {"image_uri": "i", "args": ["--epochs", 3.0, 0.5]}}]}
+    spec = pipelines.job_spec(inputs)
+    assert spec["workerPoolSpecs"][0]["containerSpec"]["args"] == ["--epochs", "3", "0.5"]
+    assert pipelines.job_spec({"worker_pool_specs": "nonsense"}) == {"workerPoolSpecs": "nonsense"}

@@ -7,6 +7,7 @@ from workloads.api.errors import invalid, unimplemented
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.api.resources import custom_jobs, models
 from workloads.api.vertex import messages
+from workloads.plans import pipelines
 from workloads.store import Resource
 
 CUSTOM_TASK: Final = "gs://google-cloud-aiplatform/schema/trainingjob/definition/custom_task_1.0.0.yaml"
@@ -27,7 +28,7 @@ def job_spec(inputs: object) -> Json:
         ApiError: INVALID_ARGUMENT, naming the field.
     """
     about = messages.descriptor(JOB_SPEC)
-    return messages.canonical(JOB_SPEC, messages.strip(about, inputs, WHERE))
+    return messages.canonical(JOB_SPEC, messages.strip(about, pipelines.job_spec(inputs), WHERE))
 
 
 def _prepare(context: Context, message: Json) -> Json:

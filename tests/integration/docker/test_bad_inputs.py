@@ -109,7 +109,7 @@ def test_another_project(stack: Stack) -> None:
 
 
 def test_sdk_unknown_machine_type(stack: Stack, vertex: Any) -> None:
-    """The SDK raises InvalidArgument with the nearest machine type, and no job row is left behind."""
+    """The SDK raises BadRequest (REST knows no finer one) with the nearest machine type, and no job is left behind."""
     before = len(aiplatform.CustomJob.list())
     bad = aiplatform.CustomJob(
         display_name="bad",
@@ -121,7 +121,7 @@ def test_sdk_unknown_machine_type(stack: Stack, vertex: Any) -> None:
             }
         ],
     )
-    with pytest.raises(exceptions.InvalidArgument, match="n1-standard-4"):
+    with pytest.raises(exceptions.BadRequest, match="n1-standard-4"):
         bad.submit()
     assert len(aiplatform.CustomJob.list()) == before
 

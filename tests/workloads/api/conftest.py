@@ -37,7 +37,11 @@ def config() -> PlatformConfig:
             "n1-standard-4": MachineType(2, 2048, 0.2),
             "n1-standard-32": MachineType(32, 131072, 1.6),
         },
-        images={"training/sklearn-cpu": "local/training:1", "prediction/sklearn-cpu": "local/prediction:1"},
+        images={
+            "training/sklearn-cpu": "local/training:1",
+            "prediction/sklearn-cpu": "local/prediction:1",
+            "batch": "local/batch:1",
+        },
         networks={"workloads": "test-workloads"},
         capacity=Capacity(4, 8192),
         accelerators={"NVIDIA_TESLA_T4": AcceleratorType(1, 0.35)},

@@ -12,7 +12,7 @@ from workloads.store import Unavailable
 
 JOBS = f"/v1/{PARENT}/customJobs"
 MACHINE = {"machineType": "n1-standard-4"}
-BATCH = {
+BATCH: dict[str, Any] = {
     "displayName": "b",
     "model": MODEL,
     "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://bucket/in.jsonl"]}},
@@ -174,6 +174,9 @@ def test_bad_requests(client: httpx.Client, verb: str, path: str, status: str, s
         ({"inputConfig": {"instancesFormat": "csv", "bigquerySource": {"inputUri": "bq://x"}}}, "UNIMPLEMENTED", "gcs"),
         ({"outputConfig": {"predictionsFormat": "jsonl", "bigqueryDestination": BQ}}, "UNIMPLEMENTED", "gcsDest"),
         ({"outputConfig": {"predictionsFormat": "avro"}}, "UNIMPLEMENTED", "jsonl"),
+        ({"instanceConfig": {"keyField": "k"}}, "UNIMPLEMENTED", "instanceConfig"),
+        ({"dedicatedResources": {**BATCH["dedicatedResources"], "startingReplicaCount": -1}}, "INVALID_ARGUMENT", "Count"),
+        ({"dedicatedResources": {**BATCH["dedicatedResources"], "startingReplicaCount": 9}}, "INVALID_ARGUMENT", "CPU"),
         ({"generateExplanation": True}, "UNIMPLEMENTED", "generateExplanation"),
         ({"dedicatedResources": {"machineSpec": {"machineType": "n1-standard-32"}}}, "INVALID_ARGUMENT", "32 CPU"),
         ({"dedicatedResources": {"machineSpec": {"machineType": "n1"}}}, "INVALID_ARGUMENT", "n1-standard-2"),

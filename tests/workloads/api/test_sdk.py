@@ -117,7 +117,8 @@ def test_v1beta1(vertex: Any, server: str) -> None:
     credentials = Credentials(token=token())  # type: ignore[no-untyped-call]
     client = aiplatform_v1beta1.JobServiceClient(credentials=credentials, transport="rest", client_options=options)
     assert client.get_custom_job(name=job.resource_name).display_name == "job-1"
-    spec = {"display_name": "beta", "job_spec": {"worker_pool_specs": POOL}}
+    spec: Any = {"display_name": "beta", "job_spec": {"worker_pool_specs": POOL}}
     made = client.create_custom_job(parent=PARENT, custom_job=spec)
     assert [each.name for each in client.list_custom_jobs(parent=PARENT)] == [made.name, job.resource_name]
-    assert client.delete_custom_job(name=made.name).result(timeout=10) is not None
+    deletion: Any = client.delete_custom_job(name=made.name)
+    assert deletion.result(timeout=10) is not None

@@ -6,12 +6,14 @@ from workloads.api import checks, crud
 from workloads.api.errors import invalid, unimplemented
 from workloads.api.handlers import Context, Handlers, Json
 from workloads.api.resources import custom_jobs
-from workloads.plans import machines, serving
+from workloads.plans import batch, machines
 
+PLANNED: Final = "projects/p/locations/l/batchPredictionJobs/0"  # any name: the plan is only a check
 INPUT_FORMATS: Final = ("jsonl", "csv")
 OUTPUT_FORMATS: Final = ("jsonl",)
 REFUSED: Final = {
     "unmanagedContainerModel": "upload the model to the registry and name it in model",
+    "instanceConfig": "shape the instances in the input files",
     "generateExplanation": "explanations are not served",
     "explanationSpec": "explanations are not served",
     "modelMonitoringConfig": "model monitoring is not served",
@@ -55,13 +57,9 @@ def _check_model(context: Context, message: Json) -> None:
     for field in ("startingReplicaCount", "maxReplicaCount"):
         if not 0 <= int(resources.get(field, 0)) <= custom_jobs.MAX_REPLICAS:
             raise invalid(f"dedicatedResources.{field} is {resources[field]}; give a number that fits the stack.")
-    machine = {"machineSpec": resources.get("machineSpec", {}), "minReplicaCount": 1}
-    deployed = {"dedicatedResources": machine}
-    plan = serving.from_messages(
-        f"{context.config.parent}/endpoints/0", "0", deployed, context.models.get(message["model"])
-    )
-    serving.plan(plan, "", context.config)
-    machines.require_possible(machines.demand(serving.limits(plan, context.config)), context.config)
+    model = context.models.get(message["model"])
+    batch.plan(PLANNED, message, model, "gs://bucket/folder", 0, "", context.config)
+    machines.require_possible(machines.demand(batch.limits(PLANNED, message, model, context.config)), context.config)
 
 
 def _prepare(context: Context, message: Json) -> Json:

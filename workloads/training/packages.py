@@ -1,7 +1,6 @@
 """Fetches and installs the user's Python packages, as Vertex does before it runs the module.
 
-Each source package is built once; wheels are then installed together, so that they may depend on one another. Nothing is
-asked of the network unless a package needs something that the image does not have.
+Nothing is asked of the network unless a package needs something that the image does not have.
 """
 
 import subprocess
@@ -25,15 +24,21 @@ class PackageError(Exception):
 
 
 def install(uris: Sequence[str], folder: Path) -> None:
-    """Fetch the packages to `folder` and install them for this user.
+    """Fetch the packages to `folder` and install them for this user, all at once: they may depend on one another.
 
     Raises:
         PackageError: pip failed; its own message is on stderr.
         StorageError: a package can't be read.
     """
-    wheels = [_wheel(fetch(uri, folder / str(number)), folder / "wheels") for number, uri in enumerate(uris)]
-    if wheels:
-        _pip("install", "--user", "--no-warn-script-location", *map(str, wheels))
+    packages = [fetch(uri, folder / str(number)) for number, uri in enumerate(uris)]
+    if not packages:
+        return
+    isolation = () if any(map(is_isolated_build_needed, packages)) else ("--no-build-isolation",)
+    command = [*_PIP, "install", "--user", "--no-warn-script-location", *isolation, *map(str, packages)]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        names = ", ".join(package.name for package in packages)
+        raise PackageError(f"pip can't install {names} (exit code {done.returncode}); its own message is above")
 
 
 def fetch(uri: str, folder: Path) -> Path:
@@ -45,18 +50,10 @@ def fetch(uri: str, folder: Path) -> Path:
     return target
 
 
-def _wheel(package: Path, folder: Path) -> Path:
-    if package.suffix == ".whl":
-        return package
-    # In a folder of its own, so that the wheel is the only file there.
-    target = folder / package.parent.name
-    isolation = () if is_isolated_build_needed(package) else ("--no-build-isolation",)
-    _pip("wheel", "--no-deps", *isolation, "--wheel-dir", str(target), str(package))
-    return next(target.glob("*.whl"))
-
-
 def is_isolated_build_needed(package: Path) -> bool:
-    """Whether a source package is built by something that the image does not have, so that pip must fetch it."""
+    """Whether a package is built by something that the image does not have, so that pip must fetch it."""
+    if package.suffix == ".whl":
+        return False
     requires: Any = _pyproject(package).get("build-system", {}).get("requires", [])
     return any(not _is_in_image(str(requirement)) for requirement in requires)
 
@@ -87,8 +84,3 @@ def _is_top_level_pyproject(name: str) -> bool:
     path = PurePosixPath(name)
     return path.name == "pyproject.toml" and len([part for part in path.parts if part != "."]) == 2
 
-
-def _pip(*arguments: str) -> None:
-    done = subprocess.run([*_PIP, *arguments], check=False)
-    if done.returncode:
-        raise PackageError(f"pip {arguments[0]} failed with exit code {done.returncode}; its own message is above")

@@ -25,6 +25,7 @@ STALLED_S: Final = 120.0
 def main() -> int:
     """Lead, or wait to lead, until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line for each question to the registry
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
     key = contract.read_secret(contract.SECRET_SIGNING_KEY)
     store = open_store(config)

@@ -51,9 +51,7 @@ def test_a_job_runs_and_leaves_its_logs_and_usage(here: World) -> None:
     )
     with here.running():
         name = here.job(message)
-        begin = time.monotonic()
         row = here.until(name, "JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED")
-        print(f"a job from row to end: {time.monotonic() - begin:.2f} s")
         lines = logs(here, name)
         assert row.state == "JOB_STATE_SUCCEEDED", (row.message, lines)
         assert eventually(lambda: here.engine.find({contract.LABEL_RESOURCE: name}) == [])

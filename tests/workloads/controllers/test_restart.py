@@ -1,7 +1,7 @@
 """Killed between any two steps, the controllers go on and everything still happens exactly once.
 
-The work is driven by hand, in one thread. A bomb goes off at the n-th call to the store or the engine (before or after it
-took effect), the controllers are thrown away, new ones go on; for every n until the work needs fewer calls than that.
+The work is driven by hand, in one thread. A bomb goes off at the n-th call to the store or the engine (before or after
+it took effect), the controllers are thrown away, new ones go on; for every n until the work needs fewer calls.
 """
 
 import threading
@@ -85,6 +85,16 @@ def turn(here: World, assembly: Assembly, names: list[str]) -> None:
         assembly.loop._controllers[row.collection].reconcile(row)
 
 
+def only(name: str) -> Callable[[], list[str]]:
+    """Just this row is worked on."""
+    return lambda: [name]
+
+
+def reached(here: World, name: str, state: str) -> Callable[[], bool]:
+    """Whether the row is in the state."""
+    return lambda: here.store.get(name).state == state
+
+
 def survive(
     here: World, engine: FakeEngine, after: int, names: Callable[[], list[str]], is_done: Callable[[], bool]
 ) -> bool:
@@ -114,8 +124,8 @@ def test_a_job_ends_once_wherever_its_controllers_are_killed(here: World, engine
             here,
             engine,
             after,
-            lambda name=name: [name],
-            lambda name=name: here.store.get(name).state == "JOB_STATE_SUCCEEDED",
+            only(name),
+            reached(here, name, "JOB_STATE_SUCCEEDED"),
         )
         assert set(engine.starts.values()) == {1}, after
         assert len(engine.starts) == 2, f"another attempt after a kill at call {after}: {engine.starts}"
@@ -137,8 +147,8 @@ def test_a_failing_job_fails_once(here: World, engine: FakeEngine) -> None:
             here,
             engine,
             after,
-            lambda name=name: [name],
-            lambda name=name: here.store.get(name).state == "JOB_STATE_FAILED",
+            only(name),
+            reached(here, name, "JOB_STATE_FAILED"),
         )
         assert "says hello" in here.store.get(name).message["error"]["message"], after
         assert sum(engine.starts.values()) == 1, after
@@ -166,9 +176,7 @@ def test_a_pipeline_makes_one_job_and_one_model(here: World, engine: FakeEngine)
         def names(name: str = name) -> list[str]:
             return [name, *(row.name for row in here.store.list("customJobs"))]
 
-        went_off = survive(
-            here, engine, after, names, lambda name=name: here.store.get(name).state == "PIPELINE_STATE_SUCCEEDED"
-        )
+        went_off = survive(here, engine, after, names, reached(here, name, "PIPELINE_STATE_SUCCEEDED"))
         assert len(here.store.list("customJobs")) == 1, after
         assert list(here.models.uploads) == [name], after
         made = here.store.get(name).message["modelToUpload"]
@@ -188,7 +196,7 @@ def test_deploy_and_undeploy(here: World, engine: FakeEngine, healthy_port: int)
         here.store.create(endpoint, {})
         deploy = {
             "endpoint": endpoint, "trafficSplit": {"0": 100},
-            "deployedModel": {"id": "7", "model": model, "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 2}},
+            "deployedModel": {"id": "7", "model": model, "dedicatedResources": {"minReplicaCount": 2}},
         }  # fmt: skip
         first = operate(here, engine, after, "deployModel", endpoint, deploy)
         assert engine.starts == {f"model-{after}-7-0": 1, f"model-{after}-7-1": 1}, after

@@ -9,6 +9,8 @@ from workloads.plans import routes
 from workloads.plans.errors import InvalidWish
 from workloads.plans.serving import DeployedModel
 
+MODEL = f"{PARENT}/models/m"
+
 
 def model(number: str, **changes: Any) -> DeployedModel:
     """A deployed model of endpoint 9."""
@@ -18,7 +20,7 @@ def model(number: str, **changes: Any) -> DeployedModel:
 
 
 def test_table() -> None:
-    """As ARCHITECTURE.md shows it, in a stable order; servers that are down are left out, models without traffic stay."""
+    """As ARCHITECTURE.md shows it, in a stable order; servers that are down are left out, idle models stay."""
     found = routes.table([(f"{PARENT}/endpoints/9", {"2": 100}, [model("2", replicas=2), model("1")])], {"model-9-2-1"})
     assert found == {
         "endpoints": [
@@ -26,11 +28,11 @@ def test_table() -> None:
                 "name": f"{PARENT}/endpoints/9",
                 "deployedModels": [
                     {
-                        "id": "1", "weight": 0, "model": f"{PARENT}/models/m", "modelVersionId": "1", "displayName": "d1",
+                        "id": "1", "weight": 0, "model": MODEL, "modelVersionId": "1", "displayName": "d1",
                         "predictRoute": "/v1/endpoints/9/deployedModels/1:predict", "servers": ["model-9-1-0:8080"],
                     },
                     {
-                        "id": "2", "weight": 100, "model": f"{PARENT}/models/m", "modelVersionId": "1", "displayName": "d2",
+                        "id": "2", "weight": 100, "model": MODEL, "modelVersionId": "1", "displayName": "d2",
                         "predictRoute": "/v1/endpoints/9/deployedModels/2:predict", "servers": ["model-9-2-0:8080"],
                     },
                 ],

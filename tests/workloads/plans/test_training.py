@@ -124,7 +124,7 @@ def test_python_package() -> None:
 
 
 def test_home() -> None:
-    """An image of the user's own does not know our user, so it gets a home that is writable; a user may say otherwise."""
+    """An image of the user's own does not know our user, so it gets a writable home; its author may say otherwise."""
     assert "HOME" not in plan(pool())[0].env
     assert plan(pool(imageUri="mine"))[0].env["HOME"] == "/tmp"
     assert plan(pool(imageUri="mine", env=[{"name": "HOME", "value": "/data"}]))[0].env["HOME"] == "/data"

@@ -10,7 +10,8 @@ def test_usage() -> None:
     """Reserved cores, memory and GPUs times the seconds; the price of the hours."""
     found = usage(1800, Demand(2, 4096, {"T4": 1, "A": 2}), 0.5, "EUR")
     assert found == {
-        "cpu_seconds": 3600, "memory_gib_seconds": 7200, "gpu_seconds": 5400, "price": pytest.approx(0.25), "currency": "EUR",
+        "cpu_seconds": 3600, "memory_gib_seconds": 7200, "gpu_seconds": 5400, "price": pytest.approx(0.25),
+        "currency": "EUR",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from workloads.controllers.engines.base import LogEntry
 from workloads.plans.container import ContainerSpec
 
 MIB: Final = 1024 * 1024
-_SUBPATH: Final = re.compile(r"^[a-z0-9][a-z0-9_.-]*$")
+_SUBPATH: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 LOG_LIMITS: Final = {"max-size": "100m", "max-file": "2"}  # above the store's cap per job, so only chatter is lost
 
 
@@ -72,7 +72,7 @@ def check_subpath(subpath: str) -> None:
     Raises:
         ValueError: it is not a plain bucket name.
     """
-    if not _SUBPATH.match(subpath) or ".." in subpath:
+    if not _SUBPATH.fullmatch(subpath) or ".." in subpath:
         raise ValueError(f"{subpath!r} is not a bucket's name, so it is not mounted")
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra import tokens
-from infra.backends.base import Backend, PortSpec, ServiceSpec, service_probe
+from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import PLATFORM
 from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
 from workloads import contract
-from workloads.plans.container import Resources
+from workloads.plans.container import Mount, Resources
+
+STATE_DIR = "/var/lib/api"  # the image gives it to its user
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,21 @@ class ApiArgs:
 
 
 def plan(name: str, args: ApiArgs, image: pulumi.Input[str]) -> ServiceSpec:
-    """The API's container."""
+    """The API's container; uploads on their way to a bucket are on a volume: they are large and outlive a restart."""
     return ServiceSpec(
         name=name,
         kind="api",
         image=image,
         resources=args.resources,
         command=("python3", "-m", "workloads.api"),
-        env={contract.ENV_CONFIG: args.config},
+        env={contract.ENV_CONFIG: args.config, "TMPDIR": STATE_DIR},
         secrets={
             **args.database.secrets(),
             **args.object_store.secrets(),
             contract.SECRET_SIGNING_KEY: args.signing_key,
         },
         ports=(PortSpec(contract.API_PORT),),
+        mounts=(Mount(name, STATE_DIR),),
         probe=service_probe(contract.API_PORT, contract.PATH_HEALTH),
     )
 
@@ -60,6 +63,7 @@ class Api(pulumi.ComponentResource):
         """Declare the API."""
         super().__init__(tokens.API, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        backend.volume(VolumeSpec(name), child)
         service = backend.service(plan(name, args, backend.image(PLATFORM, child)), child)
         self.url = after(service, f"http://{name}:{contract.API_PORT}")
         self.register_outputs({"url": self.url})

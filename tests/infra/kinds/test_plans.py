@@ -98,7 +98,7 @@ def test_tracking() -> None:
 def test_platform_services(kind: str, module: str) -> None:
     """API and controllers are one image with different commands and the same config."""
     assert list(PLANS[kind].command) == ["python3", "-m", module]
-    assert PLANS[kind].env == {contract.ENV_CONFIG: "{}"}
+    assert PLANS[kind].env[contract.ENV_CONFIG] == "{}"
 
 
 def test_gateway() -> None:
@@ -140,3 +140,9 @@ def test_endpoint_refuses_an_unknown_machine_type() -> None:
     """The plan's own words, with the nearest machine type."""
     with pytest.raises(InvalidWish, match="n1-standard-2"):
         endpoint.plan("delays", endpoint_args(model(machine_type="n1-standrd-2")))
+
+
+def test_the_api_keeps_uploads_on_a_volume() -> None:
+    """Its temporary files, uploads on their way to a bucket, are on its volume: large, and there after a restart."""
+    (mount,) = PLANS["api"].mounts
+    assert (mount.volume, mount.target) == ("api", PLANS["api"].env["TMPDIR"])

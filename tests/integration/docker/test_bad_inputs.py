@@ -76,7 +76,7 @@ BAD = [
     Bad("a model without container", "models:upload", {"model": {"displayName": "x"}}, 400, "INVALID_ARGUMENT",
         ("containerSpec",)),
     Bad("deploy of a model that is not there", "endpoints/1:deployModel",
-        {"deployedModel": {"model": "projects/p/locations/l/models/none", "dedicatedResources": {"machineSpec": MACHINE}}},
+        {"deployedModel": {"model": "none", "dedicatedResources": {"machineSpec": MACHINE, "minReplicaCount": 1}}},
         404, "NOT_FOUND", ()),
     Bad("predict without an endpoint", "endpoints/1:predict", {"instances": [[1]]}, 404, "NOT_FOUND", ("1",)),
     Bad("a batch job without a model", "batchPredictionJobs",

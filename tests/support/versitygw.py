@@ -5,7 +5,7 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,15 +63,24 @@ def binary() -> Path:
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
-    """A server over `folder`/data, with fresh keys, gone afterwards."""
+def s3_server(folder: Path, launcher: Sequence[str] = ()) -> Iterator[S3Server]:
+    """A server over `folder`/data, with fresh keys, gone afterwards; `launcher` is a command that starts the rest."""
     data = folder / "data"
     data.mkdir()
     port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}", secrets.token_hex(8), secrets.token_hex(16), data)
     keys = {"ROOT_ACCESS_KEY_ID": server.access_key, "ROOT_SECRET_ACCESS_KEY": server.secret_key}
-    command = [str(binary()), "--port", f"127.0.0.1:{port}", "--health", "/healthz", "--quiet", "--keep-alive"]
-    command += ["posix", "--disable-object-lock-file", str(data)]
+    command = [
+        *launcher,
+        str(binary()),
+        "--port",
+        f"127.0.0.1:{port}",
+        "--health",
+        "/healthz",
+        "--quiet",
+        "--keep-alive",
+    ]
+    command += ["posix", "--disable-object-lock-file", "--disableotmp", str(data)]
     with (folder / "versitygw.log").open("ab") as log:
         process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=log, stderr=log)
     try:

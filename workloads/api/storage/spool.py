@@ -7,8 +7,8 @@ stays flat whatever the size.
 import base64
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -35,15 +35,16 @@ class Spooled:
 @contextmanager
 def scratch(directory: Path) -> Iterator["Spool"]:
     """A spool whose file, if it needs one, is gone afterwards, even when the process is killed."""
-    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-        yield Spool(file)
+    with ExitStack() as files:
+        yield Spool(lambda: files.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0)))
 
 
 class Spool:
     """Takes a stream; `Spooled` comes out."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, open_file: Callable[[], BinaryIO]) -> None:
+        self._open_file = open_file
+        self._file: BinaryIO | None = None
         self._block = bytearray()
         self._written = 0
         self._crc = 0
@@ -57,7 +58,7 @@ class Spool:
 
     async def finish(self) -> Spooled:
         """What was taken."""
-        if not self._written:
+        if self._file is None:
             self._crc = google_crc32c.extend(self._crc, bytes(self._block))
             return Spooled(len(self._block), _base64(self._crc), bytes(self._block))
         await to_thread.run_sync(self._flush)
@@ -67,6 +68,7 @@ class Spool:
         data = bytes(self._block)
         self._block.clear()
         self._crc = google_crc32c.extend(self._crc, data)
+        self._file = self._file or self._open_file()
         self._file.write(data)
         self._written += len(data)
 

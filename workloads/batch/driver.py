@@ -6,10 +6,10 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,19 +53,14 @@ def run(task: Task, client: Client) -> Result:
     """
     if task.predictions_format != "jsonl":
         raise NoInput(f"predictionsFormat {task.predictions_format!r} can't be written; use jsonl")
-    servers = Servers(task.servers, task.predict_route, task.health_route, task.parameters)
     source = inputs.instances(client, task.input_uris, task.instances_format)
     first = list(islice(source, 1))  # before the wait: a wrong URI should show at once
-    servers.wait(_HEALTH_TIMEOUT_S)
     writer = _Writer(client, task.output_directory)
-    for batch, answers in _answered(servers, _batches(_chain(first, source), task.batch_size), len(task.servers)):
-        writer.write(batch, answers)
+    with Servers(task.servers, task.predict_route, task.health_route, task.parameters) as servers:
+        servers.wait(_HEALTH_TIMEOUT_S)
+        for batch, answers in _answered(servers, _batches(chain(first, source), task.batch_size), len(task.servers)):
+            writer.write(batch, answers)
     return writer.close()
-
-
-def _chain(first: Iterable[Instance], rest: Iterable[Instance]) -> Iterator[Instance]:
-    yield from first
-    yield from rest
 
 
 def _batches(source: Iterator[Instance], size: int) -> Iterator[list[Instance]]:
@@ -93,7 +88,8 @@ def _answers(servers: Servers, batch: list[Instance]) -> list[Answer]:
     good = [instance.text for instance in batch if not instance.fault]
     predicted = iter(servers.predict(good) if good else [])
     return [
-        Answer(code=_INVALID_ARGUMENT, message=instance.fault) if instance.fault else next(predicted) for instance in batch
+        Answer(code=_INVALID_ARGUMENT, message=instance.fault) if instance.fault else next(predicted)
+        for instance in batch
     ]
 
 

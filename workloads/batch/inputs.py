@@ -9,14 +9,11 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from http.client import IncompleteRead
 from typing import Final
 
-from workloads.gcs import Client, StorageError
+from workloads.gcs import Client
 
-_PIECE: Final = 1 << 20
 _LONGEST_LINE: Final = 64 << 20
-_TRIES: Final = 5
 
 
 class NoInput(Exception):
@@ -63,10 +60,12 @@ def lines(client: Client, uri: str, pause: Callable[[float], None] = time.sleep)
         StorageError: the object can't be read.
     """
     rest = b""
-    for piece in _pieces(client, uri, pause):
+    for piece in client.read(uri, pause):
         *whole, rest = (rest + piece).split(b"\n")
         if len(rest) > _LONGEST_LINE:
-            raise NoInput(f"{uri} has a line of more than {_LONGEST_LINE >> 20} MiB: it must hold one instance per line")
+            raise NoInput(
+                f"{uri} has a line of more than {_LONGEST_LINE >> 20} MiB: it must hold one instance per line"
+            )
         yield from _decoded(whole, uri)
     yield from _decoded([rest], uri)
 
@@ -79,28 +78,6 @@ def _decoded(raw: Iterable[bytes], uri: str) -> Iterator[str]:
             raise NoInput(f"{uri} is not UTF-8 text: {error}") from error
         if text.strip():
             yield text
-
-
-def _pieces(client: Client, uri: str, pause: Callable[[float], None]) -> Iterator[bytes]:
-    """The object's bytes; a connection that breaks is made again from the first byte that is missing."""
-    position, failures = 0, 0
-    while True:
-        try:
-            with client.open(uri, position) as response:
-                while piece := response.read(_PIECE):
-                    position += len(piece)
-                    failures = 0
-                    yield piece
-                return
-        except (OSError, IncompleteRead) as error:
-            failures += 1
-            if failures == _TRIES:
-                raise StorageError(f"{uri}: the connection broke {_TRIES} times at byte {position}: {error}") from error
-            pause(0.5 * 2**failures)
-        except StorageError as error:
-            if error.status == 416 and position:  # broke exactly at the end
-                return
-            raise
 
 
 def jsonl(texts: Iterable[str]) -> Iterator[Instance]:

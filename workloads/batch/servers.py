@@ -41,7 +41,7 @@ class _Refusal(Exception):
 
 
 class Servers:
-    """All servers of the job's model, asked in turn.
+    """All servers of the job's model, asked in turn. A context manager: it closes its connections at the end.
 
     Args:
         urls: base URLs.
@@ -61,7 +61,15 @@ class Servers:
         self._predict_route, self._health_route = predict_route, health_route
         self._tail = "]}" if parameters is None else f'],"parameters":{json.dumps(parameters)}}}'
         self._pause = pause
-        self._connections = threading.local()
+        self._connections = threading.local()  # a connection serves one request at a time, so each thread has its own
+        self._opened: list[HTTPConnection] = []
+
+    def __enter__(self) -> "Servers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._opened:
+            connection.close()
 
     def wait(self, timeout_s: float) -> None:
         """Return once each server is healthy.
@@ -74,7 +82,9 @@ class Servers:
             print(f"batch: waiting for the model server {url}", flush=True)
             while not self._is_healthy(url):
                 if time.monotonic() > deadline:
-                    raise NoServer(f"the model server {url} was not healthy within {timeout_s:.0f} s; see the job's logs")
+                    raise NoServer(
+                        f"the model server {url} was not healthy within {timeout_s:.0f} s; see the job's logs"
+                    )
                 self._pause(0.5)
 
     def predict(self, instances: Sequence[str]) -> list[Answer]:
@@ -102,7 +112,9 @@ class Servers:
         except (ValueError, KeyError, TypeError) as error:
             raise _Refusal(_INTERNAL, f"the server's answer has no predictions: {error!r}") from error
         if not isinstance(predictions, list) or len(predictions) != len(instances):
-            raise _Refusal(_INTERNAL, f"the server's answer doesn't hold one prediction for each of {len(instances)} instances")
+            raise _Refusal(
+                _INTERNAL, f"the server's answer doesn't hold one prediction for each of {len(instances)} instances"
+            )
         return predictions
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
@@ -133,6 +145,7 @@ class Servers:
         connections: dict[str, HTTPConnection] = self._connections.__dict__
         if url not in connections:
             connections[url] = HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT_S)
+            self._opened.append(connections[url])
         connections[url].request(method, path, body, {"Content-Type": "application/json"} if body else {})
         response = connections[url].getresponse()
         return response.status, response.read()
@@ -142,6 +155,7 @@ class Servers:
         connection: HTTPConnection | None = self._connections.__dict__.pop(url, None)
         if connection:
             connection.close()
+            self._opened.remove(connection)
 
 
 def _message(status: int, content: bytes) -> str:

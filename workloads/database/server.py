@@ -53,7 +53,17 @@ def _init_cluster(data: Path) -> None:
         return
     unfinished = data.with_name("initialising")
     shutil.rmtree(unfinished, ignore_errors=True)
-    options = ["--username", _SUPERUSER, "--auth", "peer", "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums"]
+    options = [
+        "--username",
+        _SUPERUSER,
+        "--auth",
+        "peer",
+        "--encoding",
+        "UTF8",
+        "--locale",
+        "C.UTF-8",
+        "--data-checksums",
+    ]
     subprocess.run(["initdb", *options, "--pgdata", str(unfinished)], check=True, stdout=subprocess.DEVNULL)
     unfinished.rename(data)
 
@@ -67,6 +77,10 @@ def _psql(sql: str) -> list[str]:
     """Run SQL as the superuser over the socket, stopping at the first error; the rows' first columns."""
     command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
     done = subprocess.run(
-        [*command, "--username", _SUPERUSER, "--dbname", "postgres"], input=sql, text=True, check=True, stdout=subprocess.PIPE
+        [*command, "--username", _SUPERUSER, "--dbname", "postgres"],
+        input=sql,
+        text=True,
+        check=True,
+        stdout=subprocess.PIPE,
     )
     return done.stdout.split()

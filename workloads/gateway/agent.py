@@ -99,7 +99,9 @@ def handler(router: Router, haproxy: HAProxy, stack: str, key: str) -> type[Base
                 self._answer(401, error_body(401, str(error)))
                 return False
             if principal.role != tokens.ROLE_ADMIN:
-                self._answer(403, error_body(403, f"{principal.subject} may not see or change routes: it needs role admin"))
+                self._answer(
+                    403, error_body(403, f"{principal.subject} may not see or change routes: it needs role admin")
+                )
                 return False
             return True
 

@@ -80,7 +80,9 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "API": f"{contract.API_HOST}:{contract.API_PORT}",
         "SERVER": _SERVER,
         "SLOTS": str(SLOTS),
-        "UNAUTHENTICATED": quoted(error_body(401, "The prediction needs a valid bearer token of this stack; take one from `cairn env`.")),
+        "UNAUTHENTICATED": quoted(
+            error_body(401, "The prediction needs a valid bearer token of this stack; take one from `cairn env`.")
+        ),
         "ERRORS": "\n".join(f"    {http_error(status, text)}" for status, text in _ERRORS.items()),
         "API_DOWN": http_error(503, "The API doesn't answer. See `cairn status`; predictions keep working meanwhile."),
     }

@@ -29,7 +29,8 @@ class Processes:
 
 def parse_processes(text: str) -> Processes:
     """The answer of the master's `show proc`. Pure."""
-    current, old = set(), set()
+    current: set[int] = set()
+    old: set[int] = set()
     section = ""
     for line in text.splitlines():
         words = line.split()
@@ -114,7 +115,9 @@ class HAProxy:
             except OSError:
                 pass  # the master makes its socket anew while it starts
             time.sleep(0.02)
-        raise HAProxyError(f"no new worker of HAProxy answered within {_RELOAD_TIMEOUT_S:.0f} s; the old one goes on serving")
+        raise HAProxyError(
+            f"no new worker of HAProxy answered within {_RELOAD_TIMEOUT_S:.0f} s; the old one goes on serving"
+        )
 
     def _answers(self, pid: int) -> bool:
         return f"Pid: {pid}" in self._ask(f"@!{pid} show info")

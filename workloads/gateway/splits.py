@@ -45,7 +45,9 @@ def splits_map(table: Table) -> str:
 def endpoints_map(table: Table) -> str:
     """HAProxy's map from an endpoint's path in each API version to its id. Without traffic it is left to the API."""
     lines = [
-        f"/{version}/{endpoint.name} {endpoint.id}" for endpoint in _with_traffic(table) for version in ("v1", "v1beta1", "ui")
+        f"/{version}/{endpoint.name} {endpoint.id}"
+        for endpoint in _with_traffic(table)
+        for version in ("v1", "v1beta1", "ui")
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -5,13 +5,12 @@ Reads and lists are retried on network errors and 408, 429, 5xx; so are uploads,
 
 import json
 import os
-import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -21,6 +20,7 @@ from workloads.gcs.uri import parse
 
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT_S: Final = 60.0
+_PIECE: Final = 1 << 20
 
 
 class StorageError(Exception):
@@ -93,11 +93,35 @@ class Client:
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self._open("GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media", uri, headers=headers)
 
+    def read(self, uri: str, pause: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
+        """The object's bytes, piece by piece; a connection that breaks is made again from the first byte missing.
+
+        Raises:
+            StorageError: the object can't be read, or the connection breaks again and again at the same byte.
+        """
+        position, failures = 0, 0
+        while True:
+            try:
+                with self.open(uri, position) as response:
+                    while piece := response.read(_PIECE):
+                        position += len(piece)
+                        failures = 0
+                        yield piece
+                    if not response.length:  # what is missing: an early end is no error to http.client
+                        return
+                    raise IncompleteRead(b"", response.length)
+            except (OSError, IncompleteRead) as error:
+                failures += 1
+                if failures == self._tries:
+                    raise StorageError(f"{uri}: the connection broke again and again at byte {position}") from error
+                pause(0.25 * 2**failures)
+
     def download(self, uri: str, target: Path) -> None:
         """Save the object as a file; its folder is made if missing."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self.open(uri) as response, target.open("wb") as file:
-            shutil.copyfileobj(response, file, 1 << 20)
+        with target.open("wb") as file:
+            for piece in self.read(uri):
+                file.write(piece)
 
     def upload(self, uri: str, source: Path, content_type: str) -> None:
         """Store the file as the object, streaming it."""
@@ -130,7 +154,8 @@ class Client:
             response: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310
             return response
         except urllib.error.HTTPError as error:
-            raise StorageError(_explain(what, error.code, error.read()), error.code) from error
+            with error:
+                raise StorageError(_explain(what, error.code, error.read()), error.code) from error
         except OSError as error:
             raise StorageError(f"{what}: no answer from {self._endpoint}: {error}") from error
         finally:

@@ -7,7 +7,10 @@ from typing import Final
 
 from workloads.gcs import Client, StorageError
 
-_NAMES: Final = ("model.joblib", "model.pkl")  # as Vertex's prebuilt containers; MLflow's scikit-learn layout has the latter
+_NAMES: Final = (
+    "model.joblib",
+    "model.pkl",
+)  # as Vertex's prebuilt containers; MLflow's scikit-learn layout has the latter
 _LONGEST_PAUSE_S: Final = 15.0
 
 

@@ -27,7 +27,9 @@ def parse(body: object) -> Request:
         BadRequest: not of the form {"instances": […], "parameters": {…}}, or instances of mixed kinds.
     """
     if not isinstance(body, dict) or "instances" not in body:
-        raise BadRequest('the body must be a JSON object with "instances": {"instances": [[1.0, 2.0]], "parameters": {}}')
+        raise BadRequest(
+            'the body must be a JSON object with "instances": {"instances": [[1.0, 2.0]], "parameters": {}}'
+        )
     instances, parameters = body["instances"], body.get("parameters")
     if not isinstance(instances, list) or not instances:
         raise BadRequest('"instances" must be a list of at least one instance')
@@ -36,9 +38,13 @@ def parse(body: object) -> Request:
     kind = _kind(instances[0])
     for number, instance in enumerate(instances):
         if _kind(instance) != kind:
-            raise BadRequest(f"instances[{number}] is {_kind(instance)} while instances[0] is {kind}: send one kind only")
+            raise BadRequest(
+                f"instances[{number}] is {_kind(instance)} while instances[0] is {kind}: send one kind only"
+            )
         if kind == "an array" and len(instance) != len(instances[0]):
-            raise BadRequest(f"instances[{number}] has {len(instance)} values while instances[0] has {len(instances[0])}")
+            raise BadRequest(
+                f"instances[{number}] has {len(instance)} values while instances[0] has {len(instances[0])}"
+            )
     return Request(instances, parameters or {})
 
 
@@ -47,7 +53,7 @@ def _kind(instance: object) -> str:
 
 
 def to_input(instances: list[Any], columns: list[str] | None) -> Any:
-    """The model's input: a DataFrame when columns are known or sent, else an array.
+    """The model's input: a DataFrame when the model was fitted with names, else an array.
 
     Args:
         columns: the feature names that the model was fitted with, if it was fitted with names.
@@ -59,7 +65,9 @@ def to_input(instances: list[Any], columns: list[str] | None) -> Any:
         return _frame(instances, columns)
     if columns is not None and isinstance(instances[0], list):
         if len(instances[0]) != len(columns):
-            raise BadRequest(f"instances[0] has {len(instances[0])} values; the model takes {len(columns)}: {_some(columns)}")
+            raise BadRequest(
+                f"instances[0] has {len(instances[0])} values; the model takes {len(columns)}: {_some(columns)}"
+            )
         return pd.DataFrame(instances, columns=columns)
     try:
         return np.asarray(instances)
@@ -67,13 +75,15 @@ def to_input(instances: list[Any], columns: list[str] | None) -> Any:
         raise BadRequest(f"instances can't be made an array: {error}") from error
 
 
-def _frame(instances: list[dict[str, Any]], columns: list[str] | None) -> pd.DataFrame:
+def _frame(instances: list[dict[str, Any]], columns: list[str] | None) -> Any:
+    """A DataFrame in the model's order; without names in the model just the values, in the first instance's order."""
     wanted = columns or list(instances[0])
     for number, instance in enumerate(instances):
         missing = [column for column in wanted if column not in instance]
         if missing:
             raise BadRequest(f"instances[{number}] has no {_some(missing)}; the model takes {_some(wanted)}")
-    return pd.DataFrame.from_records(instances, columns=wanted)
+    frame = pd.DataFrame.from_records(instances, columns=wanted)
+    return frame if columns else frame.to_numpy()
 
 
 def _some(names: list[str]) -> str:

@@ -25,7 +25,9 @@ class Model:
 
     def __init__(self, estimator: Any) -> None:
         if not callable(getattr(estimator, "predict", None)):
-            raise BadModel(f"the model file holds a {type(estimator).__name__}, which has no predict(): save a fitted estimator")
+            raise BadModel(
+                f"the model file holds a {type(estimator).__name__}, which has no predict(): save a fitted estimator"
+            )
         self._estimator = estimator
         names = getattr(estimator, "feature_names_in_", None)
         self._columns = None if names is None else [str(name) for name in names]

@@ -28,7 +28,9 @@ class Settings:
         """
         storage_uri = environ.get("AIP_STORAGE_URI", "")
         if not storage_uri:
-            raise ValueError("AIP_STORAGE_URI is empty: upload the model with artifact_uri, the folder of its model.joblib")
+            raise ValueError(
+                "AIP_STORAGE_URI is empty: upload the model with artifact_uri, the folder of its model.joblib"
+            )
         port = environ.get("AIP_HTTP_PORT", str(contract.MODEL_SERVER_PORT))
         if not port.isdigit():
             raise ValueError(f"AIP_HTTP_PORT is {port!r}; it must be a port number")

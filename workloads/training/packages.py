@@ -77,10 +77,11 @@ def _pyproject(package: Path) -> dict[str, Any]:
             names = [name for name in zipped.namelist() if _is_top_level_pyproject(name)]
             return tomllib.loads(zipped.read(names[0]).decode()) if names else {}
     except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError) as error:
-        raise PackageError(f"{package.name} is not a Python source package (.tar.gz, .zip) or wheel: {error}") from error
+        raise PackageError(
+            f"{package.name} is not a Python source package (.tar.gz, .zip) or wheel: {error}"
+        ) from error
 
 
 def _is_top_level_pyproject(name: str) -> bool:
     path = PurePosixPath(name)
     return path.name == "pyproject.toml" and len([part for part in path.parts if part != "."]) == 2
-

@@ -39,7 +39,9 @@ def test_roles_open_their_own_database_only_and_with_their_password_only(lab: La
     """Each role is confined to its database; wrong passwords and the superuser are refused over TCP."""
     container = start(lab, cairn="one'two\\three", mlflow="m")
     with connect(lab, container, "cairn", "one'two\\three", "cairn") as connection:
-        found = connection.execute("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+        found = connection.execute(
+            "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
         assert found == ("cairn", False)
     for role, password, database in [
         ("cairn", "wrong", "cairn"),

@@ -86,7 +86,7 @@ def model(number: str, weight: int, *servers: str) -> dict[str, Any]:
         "weight": weight,
         "model": "projects/p/locations/l/models/m",
         "modelVersionId": number,
-        "displayName": f"it's \"m{number}\" %[src] ä",
+        "displayName": f'it\'s "m{number}" %[src] ä',
         "predictRoute": f"/route/{number}:predict",
         "servers": [f"{name}:8080" for name in servers],
     }
@@ -194,7 +194,12 @@ def test_raw_predict_passes_through(one: Gateway) -> None:
     """The server's own body and query come and go unchanged; the answer's headers tell who it was."""
     status, headers, body = one.ask("POST", f"/v1/{ENDPOINT}:rawPredict?x=1", {"instances": [1]})
     assert status == 200
-    assert json.loads(body) == {"predictions": [1], "server": "a", "path": "/route/1:predict?x=1", "authorization": None}
+    assert json.loads(body) == {
+        "predictions": [1],
+        "server": "a",
+        "path": "/route/1:predict?x=1",
+        "authorization": None,
+    }
     assert headers["x-vertex-ai-endpoint-id"] == "9"
     assert headers["x-vertex-ai-deployed-model-id"] == "1"
 
@@ -279,7 +284,11 @@ def test_everything_else_is_the_apis(one: Gateway) -> None:
     assert (status, json.loads(body)["error"]["status"]) == (503, "UNAVAILABLE")
     server(one.lab, contract.API_HOST)
     wait_for("the API is found", lambda: one.ask("POST", "/v1/x", {})[0] == 200, timeout_s=30)
-    for path in ("/v1/projects/p/locations/l/endpoints/8:predict", f"/v1/{ENDPOINT}:explain", "/upload/storage/v1/b/b/o"):
+    for path in (
+        "/v1/projects/p/locations/l/endpoints/8:predict",
+        f"/v1/{ENDPOINT}:explain",
+        "/upload/storage/v1/b/b/o",
+    ):
         status, _, body = one.ask("POST", path, {"instances": ["x" * 5_000_000]}, token="anything")
         seen = json.loads(body)
         assert (status, seen["server"], seen["path"], seen["authorization"]) == (200, "api", path, "Bearer anything")

@@ -61,7 +61,10 @@ def test_files_and_objects_are_the_same_things(lab: Lab) -> None:
     s3 = client(lab, start(lab))
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["alpha", "beta"]
     s3.put_object(Bucket="alpha", Key="from/s3.txt", Body=b"from s3", Metadata={"colour": "red"})
-    assert job(lab, "cat from/s3.txt; mkdir -p from/job; echo from job > from/job/file; echo more > from/more") == "from s3"
+    assert (
+        job(lab, "cat from/s3.txt; mkdir -p from/job; echo from job > from/job/file; echo more > from/more")
+        == "from s3"
+    )
     listed = [found["Key"] for found in s3.list_objects_v2(Bucket="alpha")["Contents"]]
     assert listed == ["from/job/file", "from/more", "from/s3.txt"]
     assert s3.get_object(Bucket="alpha", Key="from/job/file")["Body"].read() == b"from job\n"

@@ -1,0 +1,74 @@
+"""HAProxy's configuration from the table, as text."""
+
+import json
+import shlex
+from pathlib import PurePath
+
+import pytest
+
+from tests.workloads.gateway.test_routes import model, text
+from workloads.gateway import config
+from workloads.gateway.config import Places
+from workloads.gateway.haproxy import Processes, parse_processes
+from workloads.gateway.routes import Table, parse
+
+PLACES = Places(PurePath("/run/gw"), PurePath("/app/prediction.lua"))
+
+
+def rendered(table: Table) -> str:
+    """The configuration's text."""
+    return config.files(table, "teststack", PLACES)[PLACES.config]
+
+
+def test_it_is_stable_and_holds_no_secret() -> None:
+    """Equal tables give equal files; the signing key is only named, as a variable of the environment."""
+    table = parse(text(model()))
+    assert config.files(table, "s", PLACES) == config.files(table, "s", PLACES)
+    assert f"env({config.ENV_SIGNING_KEY})" in rendered(table)
+
+
+def test_every_place_holder_is_filled() -> None:
+    """No @NAME@ is left, with and without endpoints."""
+    for table in (Table(), parse(text(model()))):
+        assert "@" not in rendered(table)
+
+
+def test_a_deployed_model_has_a_backend_with_its_servers_and_route() -> None:
+    """Backend, route and servers of the table are there, the client's token is not passed on."""
+    section = rendered(parse(text(model()))).split("backend model.9.1\n")[1]
+    assert "http-request set-pathq /v1/endpoints/9/deployedModels/1:predict if" in section
+    assert "http-request del-header Authorization" in section
+    assert "server a-8080 a:8080 check" in section
+    assert "server b.c-d-80 b.c-d:80 check" in section
+
+
+@pytest.mark.parametrize("name", ["it's", 'with "quotes"', "a\nb", "%[src] $HOME \\", "ünï"])
+def test_any_display_name_comes_back_from_the_quotes(name: str) -> None:
+    """What HAProxy reads as the filter's one word is the JSON members with exactly this name, whatever is in it."""
+    table = parse(text(model(displayName=name)))
+    (line,) = [line for line in rendered(table).splitlines() if "filter lua.prediction" in line]
+    _, _, members = shlex.split(line)
+    assert json.loads("{" + members[:-1] + "}")["modelDisplayName"] == name
+
+
+def test_endpoints_are_found_under_each_api_version_and_only_with_traffic() -> None:
+    """v1, v1beta1 and ui; an endpoint without traffic is left to the API."""
+    files = config.files(parse(text(model())), "s", PLACES)
+    assert files[PLACES.endpoints].splitlines() == [
+        f"/{version}/projects/p/locations/l/endpoints/9 9" for version in ("v1", "v1beta1", "ui")
+    ]
+    files = config.files(parse(text(model(weight=0))), "s", PLACES)
+    assert (files[PLACES.endpoints], files[PLACES.splits]) == ("", "")
+
+
+def test_the_masters_process_list_is_understood() -> None:
+    """Current and old workers are told apart; the master is neither."""
+    answer = """#<PID>          <type>          <reloads>       <uptime>        <version>
+8               master          1 [failed: 0]   0d00h00m10s     2.6.12
+# workers
+30              worker          0               0d00h00m02s     2.6.12
+# old workers
+9               worker          1               0d00h00m10s     2.6.12
+# programs
+"""
+    assert parse_processes(answer) == Processes(frozenset({30}), frozenset({9}))

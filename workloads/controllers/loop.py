@@ -101,7 +101,7 @@ class Loop:
 
     def _listen(self, over: threading.Event) -> None:
         while not over.is_set():
-            for name in self._store.wait(1.0):
+            for name in self._store.wait(0.5):
                 self._woken.put(name)
 
     def _take(self, timeout: float) -> set[str]:

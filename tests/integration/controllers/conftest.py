@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import docker
 import pytest
 
+from tests.support.controllers import World, world
+from tests.support.postgres import PostgresServer, postgres_server
 from workloads import contract
 from workloads.controllers.engines.docker import DockerEngine
+from workloads.store import Store
 
 IMAGE = "cairn-base:latest"  # the toolchain's base image: Python and nothing else
 
@@ -40,3 +43,18 @@ def place() -> Iterator[Place]:
         volume.remove()
         left = client.volumes.list(filters={"label": f"{contract.LABEL_STACK}={stack}"})
         assert left == [], "anonymous volumes were left behind"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def here(place: Place, postgres: PostgresServer) -> Iterator[World]:
+    """Controllers' surroundings on the real engine."""
+    store = Store(postgres.new_database(), wait_s=5)
+    yield world(store, place.engine, stack=place.stack, object_store_volume=place.volume)
+    store.close()

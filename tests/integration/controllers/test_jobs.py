@@ -2,32 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import docker
-import pytest
 
-from tests.integration.controllers.conftest import IMAGE, Place
-from tests.support.controllers import KEY, World, eventually, job, pool, world
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.integration.controllers.conftest import IMAGE
+from tests.support.controllers import KEY, World, eventually, job, pool
 from workloads import contract, tokens
-from workloads.store import Store
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    """One server for this file."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture
-def here(place: Place, postgres: PostgresServer) -> Iterator[World]:
-    """Controllers' surroundings on the real engine."""
-    store = Store(postgres.new_database(), wait_s=5)
-    yield world(store, place.engine, stack=place.stack, object_store_volume=place.volume)
-    store.close()
 
 
 def python(code: str, replicas: int = 1, **container: Any) -> Any:

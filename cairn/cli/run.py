@@ -20,7 +20,7 @@ def run_command(name: str | None, command: list[str]) -> None:
     environment = command_environment(find(name), os.environ)
     sys.stdout.flush()
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(command[0], command, environment)  # noqa: S606 (the user's own command)
     except OSError as error:
         raise CairnError(f"can't run {command[0]}: {error.strerror}") from error
 

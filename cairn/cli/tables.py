@@ -1,19 +1,23 @@
 """What the commands' tables share: names, ages, money."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-console = Console()
+# Ids are there to be copied: into a file or a pipe nothing is cut, on a narrow terminal it is folded.
+console = Console(width=None if sys.stdout.isatty() else 200)
 
 
 def table(title: str, *columns: str) -> Table:
     """An empty table; columns whose name starts with ">" are aligned right."""
     result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        result.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        result.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
     return result
 
 

@@ -15,7 +15,7 @@ Patch = Callable[[ModuleType], None]
 
 
 def after_import(patches: Mapping[str, Patch]) -> None:
-    """Apply each patch to the modules whose full name matches its pattern, now if imported already, else when they are."""
+    """Apply each patch to the modules whose full name matches its pattern: now if imported already, else then."""
     finder = next((f for f in sys.meta_path if isinstance(f, _Finder)), None)
     if finder is None:
         finder = _Finder()

@@ -43,7 +43,7 @@ def application_default_credentials(module: ModuleType) -> None:
 
 
 def aiplatform_config(module: ModuleType) -> None:
-    """aiplatform's global configuration, as aiplatform.init(...) would set it; later init() calls keep the endpoint."""
+    """The SDK's global configuration, as aiplatform.init(...) would set it; later init() calls keep the endpoint."""
     from .credentials import StackCredentials
 
     settings = Settings.from_environment()
@@ -58,14 +58,14 @@ def aiplatform_config(module: ModuleType) -> None:
 
 
 def aiplatform_client(module: ModuleType) -> None:
-    """Generated clients (aiplatform_v1, v1beta1, aiplatform.gapic) made without the SDK's configuration: REST to the stack."""
+    """Generated clients (aiplatform_v1, aiplatform.gapic), made without that configuration: REST to the stack."""
     for name, client in vars(module).items():
         if name.endswith("Client") and isinstance(client, type) and client.__module__ == module.__name__:
             _wrap(client, "__init__", _client_init)
 
 
 def _client_init(original: Callable[..., Any]) -> Callable[..., Any]:
-    def __init__(self: Any, **kwargs: Any) -> None:
+    def __init__(self: Any, **kwargs: Any) -> None:  # noqa: N807 (it takes that place)
         transport, options = kwargs.get("transport"), _options(kwargs.get("client_options"))
         named = transport is None or isinstance(transport, str)
         if named and (options.api_endpoint is None or _is_google_api(options.api_endpoint)):
@@ -91,7 +91,7 @@ def _options(options: Any) -> Any:
 
 
 def requests_session(module: ModuleType) -> None:
-    """URLs of Vertex AI and Cloud Storage that are written out in code, such as in Endpoint.raw_predict, go to the stack."""
+    """URLs of Google's that are written out in code, such as in the SDK's own Endpoint.raw_predict, go to the stack."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def request(self: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,8 +119,7 @@ def _is_google_api(address: str) -> bool:
 
 
 def mlflow_token(module: ModuleType) -> None:
-    """MLflow reads its token from the environment at each request; the stack's stays out of what children see as long
-    as nobody imports mlflow."""
+    """MLflow reads its token from the environment at each request; it is put there only where mlflow is used."""
     os.environ.setdefault("MLFLOW_TRACKING_TOKEN", Settings.from_environment().token)
 
 

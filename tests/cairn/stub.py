@@ -1,4 +1,4 @@
-"""A tiny HTTP server on the loopback that answers `{}` and keeps what was asked: what the SDKs really send, and where."""
+"""A tiny HTTP server on the loopback that answers `{}` and keeps what was asked: what SDKs really send, and where."""
 
 import json
 import threading
@@ -40,9 +40,9 @@ def http_stub() -> Iterator[Stub]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _answer
+        do_GET = do_POST = _answer  # noqa: N815 (http.server's names)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
             """Tests read `asked`, not a log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

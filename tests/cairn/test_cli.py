@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ EXPORTED = {
 
 
 def test_env_is_shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """sh reads every export back as it was, quotes included."""
+    """A shell reads every export back as it was, quotes included."""
     monkeypatch.setattr("cairn.cli.env.find", lambda _name: STACK)
     show_env(None)
     text = capsys.readouterr().out
@@ -45,7 +46,7 @@ def test_run_environment() -> None:
 def test_run_keeps_an_active_virtual_environment() -> None:
     """`python` is the user's own where one is active, else cairn's."""
     assert command_environment(STACK, {"PATH": "/bin", "VIRTUAL_ENV": "/v"})["PATH"] == "/bin"
-    own = os.path.dirname(sys.executable)
+    own = Path(sys.executable).parent
     assert command_environment(STACK, {"PATH": "/bin"})["PATH"] == f"{own}{os.pathsep}/bin"
 
 

@@ -34,7 +34,7 @@ def test_pages_are_followed() -> None:
 def jobs_answer(request: httpx.Request) -> httpx.Response:
     """Two custom jobs of one name and nothing else."""
     names = [("1", "2026-01-01T00:00:00Z"), ("2", "2026-01-02T00:00:00Z")]
-    jobs = [{"name": f"p/customJobs/{id}", "displayName": "mine", "createTime": time} for id, time in names]
+    jobs = [{"name": f"p/customJobs/{key}", "displayName": "mine", "createTime": time} for key, time in names]
     return httpx.Response(200, json={"customJobs": jobs} if request.url.path.endswith("customJobs") else {})
 
 
@@ -87,5 +87,5 @@ def test_stack_that_does_not_answer() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(CairnError, match="does not answer at http://127.0.0.1:8080.*make up"):
+    with pytest.raises(CairnError, match=r"does not answer at http://127\.0\.0\.1:8080.*make up"):
         client(answer).usage()

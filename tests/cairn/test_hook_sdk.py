@@ -1,4 +1,4 @@
-"""Google's real SDKs in a real process with the hook's folder on PYTHONPATH, against a stub: where do they go, as whom?"""
+"""Google's real SDKs in a process with the hook's folder on PYTHONPATH, against a stub: where do they go, as whom?"""
 
 import json
 import os
@@ -80,7 +80,7 @@ def paths(stub: Stub) -> list[str]:
 
 
 def test_every_client_reaches_the_stack(told: Any, stub: Stub) -> None:
-    """The SDK after a second init(), GAPIC clients of v1 and v1beta1, storage and hard-coded URLs all come to the stack."""
+    """The SDK after a second init(), GAPIC clients, storage and hard-coded URLs all come to the stack."""
     assert paths(stub) == [
         "GET /storage/v1/b",
         "GET /v1/projects/other/locations/europe-west4/customJobs",

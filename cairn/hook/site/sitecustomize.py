@@ -1,7 +1,8 @@
+# ruff: noqa: INP001 (no package: Python looks for this file by its name)
 """Python runs this at start because `cairn run` and the training image put its folder on PYTHONPATH.
 
-It loads the hook by its file, so that nothing else of Cairn's surroundings (its virtual environment, its packages) becomes
-importable in the user's program, and then runs the sitecustomize that this one hides, if there is one.
+It loads the hook by its file, so that nothing else of Cairn's surroundings (its virtual environment, its packages)
+becomes importable in the user's program, and then runs the sitecustomize that this one hides, if there is one.
 """
 
 import importlib.machinery

@@ -1,4 +1,4 @@
-"""The flights example without a platform: the data are joined and split honestly, the script's models learn and serve."""
+"""The flights example without a platform: data joined and split honestly, models that learn and serve."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,8 @@ from workloads.examples.flights import data, task
 def flights(**columns: object) -> pd.DataFrame:
     """Two flights of one hour; `columns` replaces some of theirs."""
     base = {
-        "year": 2013, "month": 1, "day": 5, "hour": 17, "minute": [30, 45], "sched_dep_time": [1730, 1745], "flight": [1, 2],
+        "year": 2013,
+        "month": 1, "day": 5, "hour": 17, "minute": [30, 45], "sched_dep_time": [1730, 1745], "flight": [1, 2],
         "sched_arr_time": [2000, 15], "arr_delay": [16.0, 15.0], "carrier": "UA", "origin": "EWR", "dest": "IAH",
         "distance": 1400, "dep_delay": [99, 99],
     }  # fmt: skip
@@ -75,7 +76,7 @@ def rows(count: int, seed: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", sorted(task.BUILDERS))
 def test_model_learns_and_serves(name: str, tmp_path: Path) -> None:
-    """Each model beats the naive forecast on rows it has not seen, and its file answers JSON rows as a server reads them."""
+    """Each model beats the naive forecast on new rows, and its file answers JSON rows as a server reads them."""
     train, test = rows(2000, 1), rows(1000, 2)
     columns = [column for column in train.columns if column != data.LABEL]
     model = task.fit(task.build(name, columns, PARAMETERS[name]), train, rows(500, 3))

@@ -106,7 +106,7 @@ def build(name: str, columns: Sequence[str], parameters: dict[str, float | int])
 
 
 def fit(model: Pipeline, train: pd.DataFrame, validation: pd.DataFrame) -> FixedThresholdClassifier:
-    """The fitted model; it calls a flight late from the probability on that gives the best F1 on the validation month."""
+    """The fitted model; it calls a flight late from the probability with the best F1 in the validation month."""
     model.fit(instances(train), train[LABEL])
     likely = model.predict_proba(instances(validation))[:, 1]
     precision, recall, thresholds = precision_recall_curve(validation[LABEL], likely)

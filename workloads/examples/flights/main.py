@@ -194,7 +194,7 @@ def predict_month(
         gcs_destination_prefix=f"gs://{bucket.name}/batch",
         instances_format="jsonl",
         predictions_format="jsonl",
-        machine_type="n1-standard-4",
+        machine_type="n1-standard-2",  # beside the endpoint, on 2 cores
     )
     outputs = [blob for blob in job.iter_outputs() if "errors" not in Path(blob.name).name]
     lines = [json.loads(line) for blob in outputs for line in blob.download_as_text().splitlines()]

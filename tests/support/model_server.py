@@ -17,9 +17,11 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 65536
 
     def do_GET(self) -> None:
+        """Healthy."""
         self._answer(b"{}")
 
     def do_POST(self) -> None:
+        """What was seen, or as `mode` says."""
         request: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
         mode = request.get("mode", "")
         seen = {

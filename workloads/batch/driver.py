@@ -1,7 +1,6 @@
-"""Works through a batch prediction job: see workloads/plans/batch.py, which also holds the task's and result's fields."""
+"""Works through a batch prediction job; workloads/plans/batch.py holds the fields of its task and result."""
 
 import json
-import os
 import signal
 import sys
 import time

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 _TIMEOUT_S: Final = 600.0
@@ -64,7 +65,7 @@ class Servers:
         self._connections = threading.local()  # a connection serves one request at a time, so each thread has its own
         self._opened: list[HTTPConnection] = []
 
-    def __enter__(self) -> "Servers":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,8 +106,11 @@ class Servers:
     def _ask(self, instances: Sequence[str]) -> list[Any]:
         body = '{"instances":[' + ",".join(instances) + self._tail
         status, content = self._post(body.encode())
-        if status != 200:
-            raise _Refusal(_INVALID_ARGUMENT if 400 <= status < 500 else _INTERNAL, _message(status, content))
+        if status != HTTPStatus.OK:
+            raise _Refusal(
+                _INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _INVALID_ARGUMENT,
+                _message(status, content),
+            )
         try:
             predictions = json.loads(content)["predictions"]
         except (ValueError, KeyError, TypeError) as error:
@@ -136,7 +140,7 @@ class Servers:
 
     def _is_healthy(self, url: str) -> bool:
         try:
-            return self._request(url, "GET", self._health_route)[0] == 200
+            return self._request(url, "GET", self._health_route)[0] == HTTPStatus.OK
         except (OSError, HTTPException):
             self._drop(url)
             return False

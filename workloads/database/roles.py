@@ -23,7 +23,8 @@ def parse_names(text: str) -> tuple[str, ...]:
     for name in names:
         if not _NAME.match(name) or name in _RESERVED or name.startswith("pg_"):
             raise ValueError(
-                f"CAIRN_DATABASES names {name!r}; a name is a-z, 0-9 and _, starts with a letter, and is not PostgreSQL's own"
+                f"CAIRN_DATABASES names {name!r}; a name is a-z, 0-9 and _, starts with a letter "
+                "and is not one of PostgreSQL's own"
             )
     return names
 

@@ -1,1 +1,1 @@
-"""The gateway: HAProxy in front of everything, and an agent beside it that turns the routes' table into its configuration."""
+"""The gateway: HAProxy in front of everything, and an agent that turns the table of routes into its configuration."""

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 from workloads import contract
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 
+_TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
 _STATUS: Final = {
     400: "INVALID_ARGUMENT",
@@ -35,32 +36,38 @@ class Places:
 
     @property
     def config(self) -> PurePath:
+        """The configuration that HAProxy is started with."""
         return self.folder / "haproxy.cfg"
 
     @property
     def endpoints(self) -> PurePath:
+        """Its map from paths to endpoints."""
         return self.folder / "endpoints.map"
 
     @property
     def splits(self) -> PurePath:
+        """Its map from requests to deployed models."""
         return self.folder / "splits.map"
 
     @property
     def server_state(self) -> PurePath:
+        """What the old worker knew of its servers, for the new one."""
         return self.folder / "servers.state"
 
     @property
     def worker_socket(self) -> PurePath:
+        """The worker's socket, over which the listening ports are handed on."""
         return self.folder / "worker.sock"
 
     @property
     def master_socket(self) -> PurePath:
+        """The master's socket, for commands."""
         return self.folder / "master.sock"
 
 
 def files(table: Table, stack: str, places: Places) -> dict[PurePath, str]:
     """Every file that HAProxy reads, as text."""
-    parts = [_GLOBAL, _FRONT, _API, *(_model(e, m) for e in table.endpoints for m in e.deployed_models)]
+    parts = [_TEMPLATE, *(_model(e, m) for e in table.endpoints for m in e.deployed_models)]
     text = "\n".join(parts)
     for name, value in _values(stack, places).items():
         text = text.replace(f"@{name}@", value)
@@ -151,77 +158,3 @@ _ERRORS: Final = {
     503: "The service behind the gateway doesn't answer; see `cairn status`.",
     504: "The service behind the gateway didn't answer in time; see `cairn status`.",
 }
-
-_GLOBAL: Final = """\
-global
-    log stdout format raw daemon notice
-    nbthread 2
-    maxconn 4000
-    # A prediction's body must fit the buffer to be sent again to another replica.
-    tune.bufsize 65536
-    hard-stop-after 30m
-    stats socket @SOCKET@ mode 600 level admin expose-fd listeners
-    server-state-file @STATE@
-    lua-load-per-thread @LUA@
-    set-var proc.key env(@KEY@)
-
-resolvers dns
-    parse-resolv-conf
-    resolve_retries 2
-    timeout resolve 1s
-    timeout retry 500ms
-    hold valid 2s
-    hold nx 5s
-    hold obsolete 5s
-
-defaults
-    mode http
-    log global
-    option dontlognull
-    option splice-auto
-    load-server-state-from-file global
-    timeout connect 2s
-    timeout queue 10s
-    timeout http-request 30s
-    timeout http-keep-alive 2m
-    timeout client 1h
-    timeout server 1h
-@ERRORS@
-"""
-
-_FRONT: Final = """\
-frontend front
-    bind :@PORT@
-    # At a reload the old worker answers one more request on each idle connection instead of cutting it.
-    option idle-close-on-response
-    http-request set-var(txn.verb) path,url_dec,field(2,:) if METH_POST
-    http-request set-var(txn.endpoint) path,url_dec,field(1,:),map_str(@ENDPOINTS@) if { var(txn.verb) -m str predict rawPredict streamRawPredict }
-    acl prediction var(txn.endpoint) -m found
-    http-request set-var(txn.now) date() if prediction
-    http-request set-var(txn.exp) http_auth_bearer,jwt_payload_query('$.exp','int') if prediction
-    acl alg_is_ours http_auth_bearer,jwt_header_query('$.alg') -m str HS256
-    acl stack_is_ours http_auth_bearer,jwt_payload_query('$.iss') -m str @STACK@
-    acl signature_is_ours http_auth_bearer,jwt_verify(HS256,proc.key) 1
-    acl has_expiry var(txn.exp) -m found
-    acl is_expired var(txn.exp),sub(txn.now) -m int le 0
-    http-request set-var(txn.authenticated) bool(true) if prediction alg_is_ours stack_is_ours signature_is_ours !has_expiry
-    http-request set-var(txn.authenticated) bool(true) if prediction alg_is_ours stack_is_ours signature_is_ours !is_expired
-    http-request return status 401 content-type application/json hdr WWW-Authenticate Bearer string @UNAUTHENTICATED@ if prediction !{ var(txn.authenticated) -m found }
-    http-request track-sc0 var(txn.endpoint) table splits if prediction
-    http-request set-var(txn.slot) sc_inc_gpc0(0),mod(@SLOTS@) if prediction
-    http-request set-var(txn.backend) var(txn.endpoint),concat(.,txn.slot),map_str(@SPLITS@) if prediction
-    use_backend %[var(txn.backend)] if prediction
-    default_backend api
-
-# How many requests each endpoint has had.
-backend splits
-    stick-table type string len 129 size 100k store gpc0
-"""
-
-_API: Final = """\
-backend api
-    option redispatch 1
-    retries 3
-    @API_DOWN@
-    server api @API@ @SERVER@
-"""

@@ -1,4 +1,4 @@
-"""Runs HAProxy as a child: start, check a configuration, reload without losing a connection, stop. Used by the agent."""
+"""Runs HAProxy as a child: start, check, reload without losing a connection, stop. Used by the agent."""
 
 import os
 import signal

@@ -33,6 +33,10 @@ class Router:
         """The table in use, as JSON."""
         return self._text
 
+    def is_serving(self) -> bool:
+        """Whether HAProxy answers."""
+        return self._haproxy.is_serving()
+
     def start(self) -> None:
         """Serve the stored table, or an empty one when there is none or it can't be used."""
         text = self._stored.read_text(encoding="utf-8") if self._stored.exists() else EMPTY

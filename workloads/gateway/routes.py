@@ -42,10 +42,12 @@ class Endpoint:
 
     @property
     def id(self) -> str:
+        """The last part of the name."""
         return self.name.rsplit("/", 1)[1]
 
     @property
     def has_traffic(self) -> bool:
+        """Whether any model is to get requests."""
         return any(model.weight for model in self.deployed_models)
 
 

@@ -45,6 +45,7 @@ class Object:
 
     @property
     def uri(self) -> str:
+        """gs://bucket/name."""
         return f"gs://{self.bucket}/{self.name}"
 
 
@@ -109,7 +110,7 @@ class Client:
                         yield piece
                     if not response.length:  # what is missing: an early end is no error to http.client
                         return
-                    raise IncompleteRead(b"", response.length)
+                    raise IncompleteRead(b"", response.length)  # noqa: TRY301  one way for both kinds of break
             except (OSError, IncompleteRead) as error:
                 failures += 1
                 if failures == self._tries:

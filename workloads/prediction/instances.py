@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+
+_SHOWN: Final = 20  # feature names in an error
 
 
 class BadRequest(Exception):
@@ -87,7 +89,7 @@ def _frame(instances: list[dict[str, Any]], columns: list[str] | None) -> Any:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def to_json(predictions: Any) -> list[Any]:

@@ -42,7 +42,7 @@ def install(uris: Sequence[str], folder: Path) -> None:
 
 
 def fetch(uri: str, folder: Path) -> Path:
-    """The package as a local file: under /gcs as it is, else downloaded (a folder each: pip needs the file's own name)."""
+    """The package as a local file: in place under /gcs, else downloaded under its own name, which pip needs."""
     if uri.startswith(f"{contract.GCS_DIR}/"):
         return Path(uri)
     target = folder / PurePosixPath(uri).name
@@ -84,4 +84,4 @@ def _pyproject(package: Path) -> dict[str, Any]:
 
 def _is_top_level_pyproject(name: str) -> bool:
     path = PurePosixPath(name)
-    return path.name == "pyproject.toml" and len([part for part in path.parts if part != "."]) == 2
+    return path.name == "pyproject.toml" and len(path.parts) == 2  # noqa: PLR2004  <name>-<version>/pyproject.toml

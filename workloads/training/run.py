@@ -1,23 +1,24 @@
-"""Installs the packages of a python_package_spec, then becomes the module: same process, so signals reach it directly."""
+"""Installs the packages of a python_package_spec, then becomes the module: signals reach it directly."""
 
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from workloads.gcs import StorageError
 from workloads.training import arguments
 from workloads.training.packages import PackageError, install
 
 
-def main(argv: Sequence[str]) -> int:
-    """Exit code 2 when the packages can't be installed; otherwise the module's own, since this process becomes it."""
+def main(argv: Sequence[str]) -> NoReturn:
+    """Ends with 2 when the packages can't be installed; otherwise this process becomes the module."""
     wish = arguments.parse(argv)
     try:
         with tempfile.TemporaryDirectory() as folder:
             install(wish.package_uris, Path(folder))
     except (PackageError, StorageError, ValueError) as error:
         print(f"training: {error}", file=sys.stderr)
-        return 2
-    os.execv(sys.executable, [sys.executable, "-m", wish.module, *wish.args])
+        sys.exit(2)
+    os.execv(sys.executable, [sys.executable, "-m", wish.module, *wish.args])  # noqa: S606  a shell would be the risk

@@ -1,4 +1,4 @@
-"""A lab of its own for each test: images as a stack builds them, containers as a stack runs them, nothing left behind."""
+"""A lab for each test: images as a stack builds them, containers as a stack runs them, nothing left behind."""
 
 import secrets
 import time
@@ -78,7 +78,7 @@ class Lab:
             security_opt=["no-new-privileges"],
             tmpfs={"/tmp": "size=512m,mode=1777,exec"},
             environment=dict(env or {}),
-            ports={f"{port}/tcp": ("127.0.0.1", None) for port in ports},
+            ports={f"{port}/tcp": ("127.0.0.1", 0) for port in ports},
             volumes=[*self._volumes(volumes or {}), f"{self._secrets_folder()}:{contract.SECRETS_DIR}:ro"],
             labels=self.labels,
             network=str(self.network.name),
@@ -106,14 +106,16 @@ class Lab:
     def port(self, container: Container, port: int) -> int:
         """The port on 127.0.0.1 under which the container's port is published."""
         container.reload()
-        return int(container.ports[f"{port}/tcp"][0]["HostPort"])
+        published = container.ports[f"{port}/tcp"]
+        assert published, f"{container.name} does not publish {port}"
+        return int(published[0]["HostPort"])
 
     def close(self) -> None:
         """Leave nothing."""
-        mine = {"label": f"{contract.LABEL_STACK}={self.name}"}
+        mine: dict[str, str | list[str] | bool] = {"label": f"{contract.LABEL_STACK}={self.name}"}
         for container in self.client.containers.list(all=True, filters=mine):
             container.remove(force=True, v=True)
-        for volume in self.client.volumes.list(filters=mine):
+        for volume in self.client.volumes.list(filters={"label": f"{contract.LABEL_STACK}={self.name}"}):
             volume.remove(force=True)
         self.network.remove()
 

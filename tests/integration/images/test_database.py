@@ -68,7 +68,7 @@ def test_a_new_container_keeps_the_data_and_takes_changed_and_new_passwords(lab:
 
 
 def test_a_killed_server_recovers_what_was_committed(lab: Lab) -> None:
-    """kill -9 and a start of the same container: the committed row is there."""
+    """A kill -9 and a start of the same container: the committed row is there."""
     container = start(lab, cairn="p")
     with connect(lab, container, "cairn", "p", "cairn") as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
@@ -80,7 +80,7 @@ def test_a_killed_server_recovers_what_was_committed(lab: Lab) -> None:
 
 
 def test_it_stops_quickly_although_clients_stay(lab: Lab) -> None:
-    """docker stop is a clean, fast shutdown: PostgreSQL neither waits for clients nor is killed."""
+    """`docker stop` is a clean, fast shutdown: PostgreSQL neither waits for clients nor is killed."""
     container = start(lab, cairn="p")
     with connect(lab, container, "cairn", "p", "cairn"):
         started = time.monotonic()

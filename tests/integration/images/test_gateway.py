@@ -133,7 +133,7 @@ def test_the_split_is_exact_across_replicas_threads_and_connections(lab: Lab) ->
 
 
 def test_reloads_under_load_lose_nothing(lab: Lab) -> None:
-    """While 6 clients predict, the routes change again and again: every request is answered, and at last by the new model."""
+    """While 6 clients predict, routes change again and again: every request is answered, at last by the new model."""
     gateway = Gateway(lab)
     for name in ("a", "b"):
         server(lab, name)
@@ -162,7 +162,7 @@ def one(lab: Lab) -> Gateway:
 
 
 def test_predict_answers_are_completed_and_nothing_else_is(one: Gateway) -> None:
-    """JSON objects of :predict, plain, chunked, with leading space, empty or large, get the four members; others stay."""
+    """JSON objects of :predict, plain, chunked, with leading space, empty or large, get the four members."""
     added = {
         "deployedModelId": "1",
         "model": "projects/p/locations/l/models/m",
@@ -268,7 +268,7 @@ def test_a_replica_that_dies_is_not_noticed(lab: Lab) -> None:
 
 
 def test_a_replica_is_found_again_at_another_address(lab: Lab) -> None:
-    """The server's container is replaced while somebody else takes its address: predictions come back without a new table."""
+    """A server's container is replaced while another takes its address: predictions come back without a new table."""
     gateway = Gateway(lab)
     server(lab, "a").remove(force=True)
     gateway.put(table(model("1", 100, "a")))  # not there yet, which is no error of the table

@@ -49,7 +49,7 @@ def client(lab: Lab, container: Container, secret: str = SECRET) -> "S3Client":
 
 
 def job(lab: Lab, script: str) -> str:
-    """Run a shell script as a job does: same user, the bucket alpha under /gcs/alpha, which is a folder of the volume."""
+    """Run a shell script in the folder of bucket alpha, as the user that jobs have."""
     mounts = {"objects": "/objects"}
     container = lab.run("job", BASE_IMAGE, ["sh", "-ec", f"cd /objects/alpha; {script}"], volumes=mounts)
     assert container.wait(timeout=60)["StatusCode"] == 0, container.logs().decode()

@@ -22,7 +22,7 @@ from workloads.plans.batch import Result, Task
 
 @contextmanager
 def model_server(answers: list[int] | None = None, seen: list[Any] | None = None) -> Iterator[str]:
-    """Doubles numbers; refuses a request that holds anything else, with 500 for "poison". First come the statuses given."""
+    """Doubles numbers; refuses a request with anything else, with 500 for "poison". First come the given statuses."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

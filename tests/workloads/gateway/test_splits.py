@@ -1,6 +1,7 @@
 """The exact traffic split."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ def models(*weights: int) -> tuple[DeployedModel, ...]:
 def test_each_model_gets_exactly_its_weight(cuts: list[int]) -> None:
     """For any weights that sum up to 100, of a hundred slots each model has as many as its weight."""
     edges = [0, *sorted(cuts), 100]
-    weights = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+    weights = [high - low for low, high in pairwise(edges)]
     counted = Counter(slots(models(*weights)))
     assert len(slots(models(*weights))) == SLOTS
     assert [counted[str(n)] for n in range(len(weights))] == weights
@@ -30,5 +31,5 @@ def test_models_take_turns(weight: int) -> None:
     """A canary's requests come evenly spread, not in one block."""
     order = slots(models(100 - weight, weight))
     places = [place for place, model in enumerate(order) if model == "1"]
-    gaps = {later - earlier for earlier, later in zip(places, places[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(places)}
     assert gaps == {100 // weight}

@@ -19,6 +19,7 @@ from tests.support.storage_server import TOKEN, serve
 from workloads import contract
 from workloads.prediction import artifacts
 from workloads.prediction.artifacts import NoModel, fetch, find_model, inside
+from workloads.prediction.instances import Request
 from workloads.prediction.model import BadModel, Model
 from workloads.prediction.server import application
 from workloads.prediction.settings import Settings
@@ -102,9 +103,9 @@ def test_models_are_found_as_vertex_and_mlflow_save_them(tmp_path: Path) -> None
         find_model(tmp_path)
     (tmp_path / "model.joblib").unlink()
     (tmp_path / "MLmodel").touch()
-    assert Model.load(find_model(tmp_path))
+    Model.load(find_model(tmp_path))
     joblib.dump(pipeline(), tmp_path / "model.pkl")
-    assert Model.load(find_model(tmp_path))
+    assert Model.load(find_model(tmp_path)).predict(Request([["UA", 9]], {})) == [1]
 
 
 def test_files_that_are_no_model_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""The agent's HTTP service: `GET /healthz`, and `GET` and `PUT /routes` for tokens of role admin.
+
+Who asks is checked before a body is read: other containers reach this port too.
+"""
+
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from workloads import contract, tokens
+from workloads.gateway.config import error_body
+from workloads.gateway.haproxy import HAProxyError
+from workloads.gateway.router import Router
+from workloads.gateway.routes import InvalidRoutes
+
+_LARGEST_TABLE: Final = 16 << 20
+
+
+class Service(ThreadingHTTPServer):
+    """Serves one router's routes.
+
+    Args:
+        stack: the issuer of valid tokens.
+        key: the stack's signing key.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, router: Router, stack: str, key: str, port: int = contract.GATEWAY_AGENT_PORT) -> None:
+        super().__init__(("", port), Handler)
+        self.router = router
+        self._stack, self._key = stack, key
+
+    def refusal(self, authorization: str) -> tuple[int, str] | None:
+        """Status and reason why this Authorization header may not see or change routes; None when it may."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return 401, "no bearer token; send Authorization: Bearer <the stack's admin token>"
+        try:
+            principal = tokens.verify(token.strip(), self._stack, self._key)
+        except tokens.InvalidToken as error:
+            return 401, str(error)
+        if principal.role != tokens.ROLE_ADMIN:
+            return 403, f"{principal.subject} may not see or change routes: it needs role admin"
+        return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request to a Service."""
+
+    server: Service
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Health, or the table in use."""
+        if self.path == contract.PATH_HEALTH:
+            if self.server.router.is_serving():
+                self._answer(HTTPStatus.OK, "{}")
+            else:
+                self._refuse(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "HAProxy doesn't answer; see the log of the service gateway"
+                )
+        elif self._may_go_on():
+            self._answer(HTTPStatus.OK, self.server.router.text)
+
+    def do_PUT(self) -> None:
+        """Use this table; answered once it is served."""
+        if not self._may_go_on():
+            return
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length) > _LARGEST_TABLE:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"Content-Length must be given and at most {_LARGEST_TABLE}")
+            return
+        try:
+            self.server.router.replace(self.rfile.read(int(length)).decode("utf-8", "replace"))
+        except InvalidRoutes as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except (HAProxyError, OSError) as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        else:
+            self._answer(HTTPStatus.OK, "{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Say nothing: health checks come every few seconds, and errors are in the answers."""
+
+    def _may_go_on(self) -> bool:
+        """Whether this is a request for the routes by somebody who may; if not, it is answered already."""
+        if self.path != "/routes":
+            self._refuse(HTTPStatus.NOT_FOUND, f"{self.path} is not served here; the agent has /routes and /healthz")
+            return False
+        refusal = self.server.refusal(self.headers.get("Authorization", ""))
+        if refusal:
+            self._refuse(*refusal)
+        return refusal is None
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer in Google's error model, and close: a body may be unread."""
+        self.close_connection = True
+        self._answer(status, error_body(int(status), message))
+
+    def _answer(self, status: int, body: str) -> None:
+        content = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

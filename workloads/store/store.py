@@ -26,8 +26,9 @@ SELECT_FOR_UPDATE: Final = """
     SELECT name, collection, message, status, version, create_time, update_time FROM resources WHERE name = %s
     FOR UPDATE"""
 UPDATE: Final = """
-    UPDATE resources SET message = %s, status = %s, version = version + 1, update_time = clock_timestamp()
-    WHERE name = %s RETURNING name, collection, message, status, version, create_time, update_time"""
+    UPDATE resources SET message = %(message)s, status = %(status)s, version = version + %(is_new)s::int,
+           update_time = CASE WHEN %(is_new)s THEN clock_timestamp() ELSE update_time END
+    WHERE name = %(name)s RETURNING name, collection, message, status, version, create_time, update_time"""
 LIST: Final = """
     SELECT name, collection, message, status, version, create_time, update_time FROM resources
     WHERE collection = %(collection)s
@@ -116,7 +117,8 @@ class Store:
     def update(self, name: str, change: Change, etag: str | None = None) -> Resource:
         """Let `change(message, status)` edit the row in place, in one transaction that holds it.
 
-        A change that changes nothing writes nothing: no new version, no notification. Raise in it to give up.
+        A change that changes nothing writes nothing and notifies nobody. Only a changed message makes a new version and
+        update time: what controllers note for themselves must not outdate a client's etag. Raise in it to give up.
 
         Raises:
             errors.NotFound: there is no such row.
@@ -130,7 +132,9 @@ class Store:
             change(message, status)
             if (message, status) == (old.message, old.status):
                 return old
-            row = connection.execute(UPDATE, (Jsonb(message), Jsonb(status), name)).fetchone()
+            is_new = message != old.message
+            values = {"message": Jsonb(message), "status": Jsonb(status), "is_new": is_new, "name": name}
+            row = connection.execute(UPDATE, values).fetchone()
             _notify(connection, name)
         return _resource(row, name)
 

@@ -28,12 +28,15 @@ def test_strictly_first_come_first_served(here: World) -> None:
 
 
 def test_an_unchanged_queue_writes_nothing(here: World) -> None:
-    """Looking at a full queue again and again makes no new versions, so it wakes nobody."""
+    """Looking at a full queue again and again wakes nobody."""
     names = [here.job(job(pool(BIG)), n) for n in range(3)]
     queue(here).admit()
-    versions = [here.store.get(name).version for name in names]
+    assert here.store.wait(0.01) == set(), "listens from here on"
     queue(here).admit()
-    assert [here.store.get(name).version for name in names] == versions
+    assert here.store.wait(0.2) == set()
+    here.store.update(names[2], lambda _, status: status.update(reason="another"))
+    queue(here).admit()
+    assert here.store.wait(1) == {names[2]}, "and it would have been heard"
 
 
 def test_a_cancelled_job_is_not_claimed(here: World) -> None:

@@ -73,6 +73,16 @@ def test_update_counts_versions_and_checks_etags(store: Store) -> None:
     assert store.get(job(1)) == changed
 
 
+def test_notes_of_controllers_do_not_outdate_an_etag(store: Store) -> None:
+    """A change of status alone is kept and told, but makes no new version and no new update time."""
+    made = store.create(job(1), {"a": 1})
+    assert store.wait(0.01) == set()
+    noted = store.update(job(1), lambda _, status: status.update(x=1))
+    assert (noted.status, noted.etag, noted.update_time) == ({"x": 1}, made.etag, made.update_time)
+    assert store.wait(5) == {job(1)}
+    store.update(job(1), lambda message, _: message.update(a=2), etag=made.etag)
+
+
 def test_concurrent_updates_lose_nothing(store: Store) -> None:
     """Updates of one row queue up: every increment of every thread is kept."""
     store.create(job(1), {"n": 0})

@@ -1,6 +1,7 @@
 """endpoints: create, read, update and delete; deploy, undeploy and mutate are checked and left to a controller."""
 
 import copy
+import time
 from typing import Final
 
 from workloads.api import checks, crud, operations
@@ -12,6 +13,8 @@ from workloads.store import Resource
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
 ALL: Final = 100  # percent
 MAX_ID_LENGTH: Final = 20
+ROUTED_S: Final = 10.0  # how long an update waits for the gateway; the split is kept however long that takes
+POLL_S: Final = 0.05
 NEW: Final = "0"  # in a trafficSplit of deployModel: the model that is being deployed
 REFUSED: Final = {
     "network": "endpoints are reached through the stack's own gateway",
@@ -161,8 +164,24 @@ def mutate_deployed_model(context: Context, call: Call) -> Json:
     return operations.start(context, call, metadata, "mutateDeployedModel", row.name, call.request)
 
 
+def update_endpoint(context: Context, call: Call) -> Json:
+    """Update, and answer once the gateway follows the new traffic split: the next prediction is sent by it."""
+    updated = crud.handlers(ENDPOINT)["EndpointService.UpdateEndpoint"](context, call)
+    deadline = time.monotonic() + ROUTED_S
+    while not _is_routed(context.store.get(call.request["endpoint"]["name"])) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return updated
+
+
+def _is_routed(row: Resource) -> bool:
+    """Whether the traffic split in effect, which the controllers note, is the endpoint's own."""
+    wanted: Json = row.message.get("trafficSplit", {})
+    return not row.status.get("deployed") or wanted == row.status.get("routed", {})
+
+
 HANDLERS: Handlers = {
     **crud.handlers(ENDPOINT),
+    "EndpointService.UpdateEndpoint": update_endpoint,
     "EndpointService.DeployModel": deploy_model,
     "EndpointService.UndeployModel": undeploy_model,
     "EndpointService.MutateDeployedModel": mutate_deployed_model,

@@ -24,6 +24,7 @@ ENGINE = Engine(
     socket_group="998",
     gpus=False,
     api=(1, 41),
+    root="/engine",
     own_ports=frozenset(),
 )
 
@@ -39,7 +40,6 @@ class _Provider(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         computed = {
             "random:index/randomPassword:RandomPassword": {"result": secret(args.name)},
-            "docker:index/volume:Volume": {"mountpoint": f"/volumes/{args.name}"},
         }
         return f"{args.name}-id", {**args.inputs, **computed.get(args.typ, {})}
 

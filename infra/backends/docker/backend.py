@@ -100,11 +100,15 @@ class DockerBackend:
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
         return planned.create(self.stack, spec, image, files, self._mountpoints(), opts)
 
-    def _mountpoints(self) -> dict[str, pulumi.Output[str]]:
-        """Where the stack's volumes are on the engine's disk; empty when the engine needn't be told."""
-        if self.engine and self.engine.api >= SUBPATHS_SINCE:
+    def _mountpoints(self) -> dict[str, str]:
+        """Where the stack's volumes are on the engine's disk; empty when the engine needn't be told.
+
+        The place follows from the name, as the engine's own driver lays volumes out: so previews and policies know it.
+        """
+        if self.engine is None or self.engine.api >= SUBPATHS_SINCE:
             return {}
-        return {self.volume_name(name): volume.mountpoint for name, volume in self._volumes.items()}
+        names = [self.volume_name(name) for name in self._volumes]
+        return {name: f"{self.engine.root}/volumes/{name}/_data" for name in names}
 
     def _join(self, names: Iterable[str]) -> list[docker.Network]:
         """The networks, made when a container first needs them; only the workloads' one can be without a way out."""

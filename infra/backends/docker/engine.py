@@ -18,6 +18,7 @@ from urllib.parse import quote
 from workloads import contract
 
 DEFAULT_SOCKET: Final = "/var/run/docker.sock"
+DEFAULT_ROOT: Final = "/var/lib/docker"
 TIMEOUT_S: Final = 5.0
 
 
@@ -30,6 +31,7 @@ class Engine:
         socket_group: numeric group that may open the socket inside a container.
         gpus: it can hand GPUs to containers.
         api: version of its API, such as (1, 41).
+        root: its folder on the disk of its machine.
         own_ports: ports on the host that containers of the asked stack publish.
     """
 
@@ -39,6 +41,7 @@ class Engine:
     socket_group: str
     gpus: bool
     api: tuple[int, ...]
+    root: str
     own_ports: frozenset[int]
 
 
@@ -65,6 +68,7 @@ def _ask(path: str, stack: str) -> Engine:
         socket_group="0" if in_machine else str(Path(path).stat().st_gid),
         gpus="nvidia" in info.get("Runtimes", {}),
         api=_api_version(_get(path, "/version")),
+        root=str(info.get("DockerRootDir", DEFAULT_ROOT)),
         own_ports=frozenset(
             port["PublicPort"] for each in containers for port in each["Ports"] if "PublicPort" in port
         ),

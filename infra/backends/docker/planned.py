@@ -23,7 +23,7 @@ def create(
     spec: ContainerSpec,
     image: pulumi.Input[str],
     files: Mapping[str, pulumi.Input[str]],
-    mountpoints: Mapping[str, pulumi.Input[str]],
+    mountpoints: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> docker.Container:
     """The container, with the plan's labels beside the stack's.
@@ -76,9 +76,9 @@ def _file_mounts(stack: str, spec: ContainerSpec) -> list[docker.ContainerMountA
     ]
 
 
-def _mount(mount: Mount, mountpoints: Mapping[str, pulumi.Input[str]]) -> docker.ContainerMountArgs:
+def _mount(mount: Mount, mountpoints: Mapping[str, str]) -> docker.ContainerMountArgs:
     if mount.subpath and mount.volume in mountpoints:
-        source = pulumi.Output.concat(mountpoints[mount.volume], "/", mount.subpath)
+        source = f"{mountpoints[mount.volume]}/{mount.subpath}"
         return docker.ContainerMountArgs(type="bind", source=source, target=mount.target, read_only=mount.read_only)
     options = docker.ContainerMountVolumeOptionsArgs(subpath=mount.subpath) if mount.subpath else None
     return docker.ContainerMountArgs(

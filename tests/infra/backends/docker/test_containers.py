@@ -139,7 +139,11 @@ def test_planned_container() -> None:
 def test_bucket_folder_on_an_old_and_a_new_engine() -> None:
     """Docker before 26 mounts the folder's place on its disk, later ones the folder of the volume."""
     old = planned((1, 41)).container("model-1")["mounts"][0]
-    assert (old["type"], old["source"], old["readOnly"]) == ("bind", "/volumes/data/models", True)
+    assert (old["type"], old["source"], old["readOnly"]) == (
+        "bind",
+        "/engine/volumes/cairn-test-data/_data/models",
+        True,
+    )
     new = planned((1, 45)).container("model-1")["mounts"][0]
     assert (new["type"], new["source"], new["volumeOptions"]) == ("volume", "cairn-test-data", {"subpath": "models"})
 

@@ -12,7 +12,14 @@ import pytest
 
 from infra.backends.docker import engine
 
-INFO = {"NCPU": 4, "MemTotal": 8 * 2**30, "Runtimes": {"runc": {}}, "OperatingSystem": "Debian", "SecurityOptions": []}
+INFO = {
+    "NCPU": 4,
+    "MemTotal": 8 * 2**30,
+    "Runtimes": {"runc": {}},
+    "OperatingSystem": "Debian",
+    "SecurityOptions": [],
+    "DockerRootDir": "/engine",
+}
 ANSWERS: dict[str, Any] = {
     "/info": INFO,
     "/version": {"ApiVersion": "1.41"},
@@ -53,6 +60,7 @@ def test_what_it_says(socket_file: Path) -> None:
     found = engine.inspect("test")
     assert found is not None
     assert (found.cpus, found.memory_mib, found.api, found.gpus) == (4, 8192, (1, 41), False)
+    assert found.root == "/engine"
     assert found.own_ports == {8080}
     assert (found.socket, found.socket_group) == (str(socket_file), str(socket_file.stat().st_gid))
 

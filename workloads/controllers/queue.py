@@ -1,5 +1,6 @@
 """Who may start: jobs in the order in which they came, as far as the stack's capacity reaches. Called by the loop."""
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,6 +13,8 @@ from workloads.plans.machines import Demand
 from workloads.store import Resource
 
 FLEX_START_WAIT_S: Final = 24 * 3600.0
+BEHIND: Final = "earlier jobs wait for room"
+LOG: Final = logging.getLogger(__name__)
 
 
 class Queue:
@@ -36,35 +39,49 @@ class Queue:
             waiting = [row for row in waiting if not row.status.get("outcome")]
             if not waiting:
                 return
-            used, ahead = self.used(), 0
+            used, is_first = self.used(), True
             for row in sorted(waiting, key=lambda each: (each.create_time, each.name)):
-                try:
-                    wanted = self._wanted(row)
-                except InvalidWish as wrong:
-                    self._fail(row, error(outcome.CODE_INVALID, f"The job can't be started: {wrong}"))
+                wanted = self._look(row)
+                if wanted is None:
                     continue
                 lack = machines.shortage(wanted, used, self._platform.config)
-                reason = f"{ahead} earlier jobs wait" if ahead else lack
-                if reason:
-                    ahead += 1
-                    self._wait(row, reason)
+                if lack or not is_first:
+                    self._wait(row, lack if is_first else BEHIND)
+                    is_first = False
                 else:
                     used += wanted
                     self._claim(row, wanted)
 
+    def _look(self, row: Resource) -> Demand | None:
+        """What the job wants; None when it can't be told now, which must not hold up the others, or never."""
+        try:
+            wanted = self._wanted(row)
+            machines.require_possible(wanted, self._platform.config)
+        except InvalidWish as wrong:
+            self._fail(row, error(outcome.CODE_INVALID, f"The job can't be started: {wrong}"))
+        except Exception as trouble:  # noqa: BLE001  whatever it is, the other jobs go on
+            LOG.warning("%s: %s", row.name, trouble)
+            self._note(row, f"can't be looked at now: {trouble}")
+        else:
+            return wanted
+        return None
+
     def _wanted(self, row: Resource) -> Demand:
-        wanted = machines.demand(self._kinds[row.collection].limits(row.message))
-        machines.require_possible(wanted, self._platform.config)
+        """Looked up once: for a batch prediction it takes a question to the registry."""
+        if noted := row.status.get("wanted"):
+            return Demand.from_json(noted)
+        kind = self._kinds[row.collection]
+        wanted, price = machines.demand(kind.limits(row.message)), kind.price_per_hour(row.message)
+        note = {"wanted": wanted.to_json(), "price_per_hour": price}
+        self._platform.store.update(row.name, lambda _, status: status.update(note))
         return wanted
 
     def _claim(self, row: Resource, wanted: Demand) -> None:
-        price = self._kinds[row.collection].price_per_hour(row.message)
-
         def claim(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 message["state"] = jobs.PENDING
                 status.pop("reason", None)
-                status.update(reserved=wanted.to_json(), price_per_hour=price)
+                status["reserved"] = wanted.to_json()
 
         self._platform.store.update(row.name, claim)
 
@@ -74,13 +91,18 @@ class Queue:
         waited = (self._platform.now() - row.create_time).total_seconds()
         if scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited:
             self._fail(row, error(outcome.CODE_DEADLINE, f"The job waited longer than maxWaitDuration: {reason}."))
+        else:
+            self._note(row, reason)
+
+    def _note(self, row: Resource, reason: str) -> None:
+        if row.status.get("reason") == reason:
             return
 
-        def wait(message: Json, status: Json) -> None:
+        def note(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 status["reason"] = reason
 
-        self._platform.store.update(row.name, wait)
+        self._platform.store.update(row.name, note)
 
     def _fail(self, row: Resource, status_message: Mapping[str, Any]) -> None:
         now = timestamp(self._platform.now())

@@ -3,10 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.support.controllers import FakeEngine, World, eventually, job, pool
+from workloads.controllers.batch_prediction_jobs import BatchPredictionJobs
 from workloads.controllers.custom_jobs import CustomJobs
+from workloads.controllers.jobs import JobKind
 from workloads.controllers.platform import Platform, utc_now
 from workloads.controllers.queue import Queue
+from workloads.registry import Unavailable
 from workloads.store import Json
 
 BIG = "n1-standard-8"
@@ -24,7 +29,7 @@ def test_strictly_first_come_first_served(here: World) -> None:
     rows = [here.store.get(name) for name in names]
     assert [row.state for row in rows] == ["JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_QUEUED"]
     assert rows[1].status["reason"] == "2 CPU wanted, 1 of 2 free"
-    assert rows[2].status["reason"] == "1 earlier jobs wait"
+    assert rows[2].status["reason"] == "earlier jobs wait for room"
 
 
 def test_an_unchanged_queue_writes_nothing(here: World) -> None:
@@ -79,3 +84,24 @@ def test_a_full_machine_frees_itself(here: World, engine: FakeEngine) -> None:
         engine.end("job-1-0-0-0", 0)
         row = here.until(second, "JOB_STATE_RUNNING")
         assert "reason" not in row.status
+
+
+def test_a_job_that_can_not_be_looked_at_holds_up_nobody(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry is away: its batch job says so and waits; the job behind it starts; later it does too."""
+    kinds: list[JobKind] = [CustomJobs(here.platform), BatchPredictionJobs(here.platform)]
+    model = here.models.add("m")
+    message = {"displayName": "b", "state": "JOB_STATE_QUEUED", "model": model}
+    batch = here.job(message, 1, "batchPredictionJobs")
+    behind = here.job(job(), 2)
+
+    def away(name: str) -> Json:
+        raise Unavailable("MLflow sleeps")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(here.models, "get", away)
+        Queue(here.platform, kinds).admit()
+    assert "MLflow sleeps" in here.store.get(batch).status["reason"]
+    assert here.store.get(behind).state == "JOB_STATE_PENDING"
+    Queue(here.platform, kinds).admit()
+    assert here.store.get(batch).state == "JOB_STATE_PENDING"
+    assert here.store.get(batch).status["price_per_hour"] == 0.1

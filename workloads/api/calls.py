@@ -62,14 +62,27 @@ def build(match: Match, query: Sequence[tuple[str, str]], body: bytes, principal
     for key, value in query:
         if key.startswith("$") or key in SYSTEM_PARAMETERS or raw:
             continue
+        if match.body and (match.body == "*" or _field(about, key.split(".")[0], key).name == match.body):
+            raise invalid(f"Query parameter {key!r} belongs into the request's body.")
         _set_text(about, request, key, value)
     for path, value in match.path_fields.items():
         _set(request, path, value)
     found = messages.canonical(about.full_name, _camel_masks(about, request))
     _refuse_nul(found, "request")
-    if "update_mask" not in about.fields_by_name and not raw and (field := messages.missing(about, found, "")):
-        raise invalid(f"Required field {field} is not set.")
+    if not raw:
+        _require(about, found)
     return Call(match.method, found, principal)
+
+
+def _require(about: Descriptor, request: Json) -> None:
+    """Refuse a request without its required fields; of a message that is to be merged by a mask, any may be missing."""
+    if "update_mask" in about.fields_by_name:
+        required = [field for field in about.fields if field.name != "update_mask" and messages.is_required(field)]
+        absent = next((field.json_name for field in required if field.json_name not in request), None)
+    else:
+        absent = messages.missing(about, request, "")
+    if absent:
+        raise invalid(f"Required field {absent} is not set.")
 
 
 def _message(about: Descriptor, body_field: str, body: Json) -> Json:
@@ -97,10 +110,13 @@ def _set_text(about: Descriptor, request: Json, key: str, text: str) -> None:
     *parents, last = key.split(".")
     for part in parents:
         field = _field(about, part, key)
-        if field.message_type is None:
+        inner = request.setdefault(field.json_name, {})
+        if field.message_type is None or messages.is_repeated(field) or not isinstance(inner, dict):
             raise invalid(f"Query parameter {key!r}: {part!r} has no fields.")
-        request, about = request.setdefault(field.json_name, {}), field.message_type
+        request, about = inner, field.message_type
     field = _field(about, last, key)
+    if messages.is_map(field):
+        raise invalid(f"Query parameter {key!r} is a map, which a query can't hold.")
     value: Any = text
     if field.type == FieldDescriptor.TYPE_BOOL:
         if text.lower() not in ("true", "false"):

@@ -54,6 +54,11 @@ def behaviors(field: FieldDescriptor) -> frozenset[int]:
     return frozenset(field.GetOptions().Extensions[field_behavior_pb2.field_behavior])
 
 
+def is_required(field: FieldDescriptor) -> bool:
+    """Whether a request without the field is wrong."""
+    return field_behavior_pb2.REQUIRED in behaviors(field)
+
+
 def is_output_only(field: FieldDescriptor) -> bool:
     """Whether only the platform sets the field."""
     return field_behavior_pb2.OUTPUT_ONLY in behaviors(field)
@@ -157,7 +162,7 @@ def missing(about: Descriptor, value: Json, path: str) -> str | None:
         here = f"{path}.{field.json_name}" if path else field.json_name
         item = value.get(field.json_name)
         if item is None:
-            if field_behavior_pb2.REQUIRED in behaviors(field):
+            if is_required(field):
                 return here
         elif field.message_type is not None and not is_map(field) and not is_free(field.message_type):
             for each in item if is_repeated(field) else [item]:

@@ -50,6 +50,9 @@ class TokenGuard:
             await _answer(send, 401, _error("UNAUTHENTICATED", str(error)), _CHALLENGE)
             return
         path = scope["path"]
+        if rules.asks_for_store_urls(path):
+            await _answer(send, 501, _error("NOT_IMPLEMENTED", "artefacts go through this server, not past it"))
+            return
         why = rules.refusal(principal, scope["method"], path)
         if not why and rules.names_place(principal, path):
             body = await _body(receive)

@@ -16,6 +16,11 @@ from workloads.tokens import ROLE_ADMIN, ROLE_WORKLOAD, Principal
 _OFF: Final = frozenset(
     {"gateway", "gateway-proxy", "assistant", "jobs", "mcp-servers", "mcp", "webhooks", "promptlab"}
 )
+# Where MLflow hands out URLs of the object store itself, signed with the stack's keys: they would lead past this check,
+# and to a host that only containers know. Told 501, MLflow's client goes through the server instead.
+_STORE_URLS: Final = re.compile(
+    r"/(ajax-)?api/[23]\.0/(mlflow-artifacts/(presigned|mpu)/.*|mlflow/artifacts/presigned-[a-z-]+)/?"
+)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WRITES: Final = re.compile(
     r"/(ajax-)?api/[23]\.0/(mlflow/(experiments|runs|traces|logged-models|registered-models|model-versions|datasets"
@@ -24,6 +29,11 @@ _WRITES: Final = re.compile(
 _DESTRUCTIVE: Final = re.compile(r"(delete|restore|rename|purge)[a-z-]*")
 _PLACES: Final = {"experiments/create": "artifact_location", "model-versions/create": "source"}
 _OWN_SCHEMES: Final = frozenset({"", "mlflow-artifacts", "runs", "models"})  # resolved below our own artefact root
+
+
+def asks_for_store_urls(path: str) -> bool:
+    """Whether the request wants a URL of the object store, which is answered 501 to everybody."""
+    return bool(_STORE_URLS.fullmatch(path))
 
 
 def refusal(principal: Principal, method: str, path: str) -> str | None:

@@ -116,6 +116,19 @@ def test_parts_that_are_off(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow-artifacts/presigned/1/x",
+        "/ajax-api/2.0/mlflow-artifacts/mpu/create/1/x",
+        "/api/2.0/mlflow/artifacts/presigned-download-url",
+    ],
+)
+def test_no_urls_of_the_object_store(client: Client, path: str) -> None:
+    """Signed URLs of the object store are handed out to nobody: 501, after which MLflow's client uses the proxy."""
+    assert client.request("POST", path, headers=bearer(token())).status_code == 501
+
+
+@pytest.mark.parametrize(
     ("verb", "path", "status"),
     [
         ("GET", SEARCH, 200),

@@ -34,7 +34,7 @@ class BatchPredictionJobs:
         return batch.plan(row.name, row.message, model, directory, attempt, token, self._platform.config)
 
     def limits(self, message: Json) -> list[Resources]:
-        """Of the driver and each server."""
+        """Of each server; the driver is the platform's own."""
         return batch.limits("job", message, self._model(message), self._platform.config)
 
     def price_per_hour(self, message: Json) -> float:

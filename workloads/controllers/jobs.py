@@ -49,7 +49,7 @@ class JobKind(Protocol):
         """The containers of an attempt, the primary first."""
 
     def limits(self, message: Json) -> list[Resources]:
-        """What each of them may take."""
+        """What each of them reserves."""
 
     def price_per_hour(self, message: Json) -> float:
         """The price of an hour of all of them."""

@@ -14,6 +14,7 @@ from workloads.store import Resource
 
 FLEX_START_WAIT_S: Final = 24 * 3600.0
 BEHIND: Final = "earlier jobs wait for room"
+Wish = tuple[Demand, float]  # what a job wants, and its price per hour
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -23,6 +24,7 @@ class Queue:
     def __init__(self, platform: Platform, kinds: Sequence[jobs.JobKind]) -> None:
         self._platform = platform
         self._kinds = {kind.collection: kind for kind in kinds}
+        self._wishes: dict[str, Wish] = {}  # of jobs that wait
         self.lock = threading.RLock()  # whoever reserves looks and writes under it
 
     def used(self, besides: str = "") -> Demand:
@@ -37,51 +39,50 @@ class Queue:
         with self.lock:
             waiting = [row for c in self._kinds for row in self._platform.store.list(c, states=[jobs.QUEUED])]
             waiting = [row for row in waiting if not row.status.get("outcome")]
+            self._wishes = {row.name: self._wishes[row.name] for row in waiting if row.name in self._wishes}
             if not waiting:
                 return
             used, is_first = self.used(), True
             for row in sorted(waiting, key=lambda each: (each.create_time, each.name)):
-                wanted = self._look(row)
-                if wanted is None:
+                wish = self._look(row)
+                if wish is None:
                     continue
+                wanted, price = wish
                 lack = machines.shortage(wanted, used, self._platform.config)
                 if lack or not is_first:
                     self._wait(row, lack if is_first else BEHIND)
                     is_first = False
                 else:
                     used += wanted
-                    self._claim(row, wanted)
+                    self._claim(row, wanted, price)
 
-    def _look(self, row: Resource) -> Demand | None:
+    def _look(self, row: Resource) -> Wish | None:
         """What the job wants; None when it can't be told now, which must not hold up the others, or never."""
         try:
-            wanted = self._wanted(row)
-            machines.require_possible(wanted, self._platform.config)
+            wish = self._wanted(row)
+            machines.require_possible(wish[0], self._platform.config)
         except InvalidWish as wrong:
             self._fail(row, error(outcome.CODE_INVALID, f"The job can't be started: {wrong}"))
         except Exception as trouble:  # noqa: BLE001  whatever it is, the other jobs go on
             LOG.warning("%s: %s", row.name, trouble)
             self._note(row, f"can't be looked at now: {trouble}")
         else:
-            return wanted
+            return wish
         return None
 
-    def _wanted(self, row: Resource) -> Demand:
+    def _wanted(self, row: Resource) -> Wish:
         """Looked up once: for a batch prediction it takes a question to the registry."""
-        if noted := row.status.get("wanted"):
-            return Demand.from_json(noted)
-        kind = self._kinds[row.collection]
-        wanted, price = machines.demand(kind.limits(row.message)), kind.price_per_hour(row.message)
-        note = {"wanted": wanted.to_json(), "price_per_hour": price}
-        self._platform.store.update(row.name, lambda _, status: status.update(note))
-        return wanted
+        if row.name not in self._wishes:
+            kind = self._kinds[row.collection]
+            self._wishes[row.name] = machines.demand(kind.limits(row.message)), kind.price_per_hour(row.message)
+        return self._wishes[row.name]
 
-    def _claim(self, row: Resource, wanted: Demand) -> None:
+    def _claim(self, row: Resource, wanted: Demand, price: float) -> None:
         def claim(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 message["state"] = jobs.PENDING
                 status.pop("reason", None)
-                status["reserved"] = wanted.to_json()
+                status.update(reserved=wanted.to_json(), price_per_hour=price)
 
         self._platform.store.update(row.name, claim)
 

@@ -92,8 +92,8 @@ def _model(name: str, message: Json, model: Json) -> serving.DeployedModel:
 
 
 def limits(name: str, message: Json, model: Json, config: PlatformConfig) -> list[Resources]:
-    """Of the driver and each server."""
-    return [DRIVER, *serving.limits(_model(name, message, model), config)]
+    """Of each server: what the job reserves. The driver is the platform's own, as on Vertex: limited, not counted."""
+    return serving.limits(_model(name, message, model), config)
 
 
 def price_per_hour(name: str, message: Json, model: Json, config: PlatformConfig) -> float:

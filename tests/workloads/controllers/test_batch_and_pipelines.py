@@ -172,4 +172,4 @@ def test_jobs_and_batch_predictions_share_one_queue(here: World) -> None:
         first = here.job(job(pool("n1-standard-8")))
         here.until(first, "JOB_STATE_RUNNING")
         second = here.job(batch(here.models.add("m")), collection="batchPredictionJobs")
-        assert eventually(lambda: "0.75 CPU wanted, 0 of 2 free" in here.store.get(second).status.get("reason", ""))
+        assert eventually(lambda: "0.5 CPU wanted, 0 of 2 free" in here.store.get(second).status.get("reason", ""))

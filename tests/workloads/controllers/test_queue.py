@@ -50,7 +50,7 @@ def test_a_cancelled_job_is_not_claimed(here: World) -> None:
     waiting = here.store.get(name)
     here.store.update(name, lambda message, _: message.update(state="JOB_STATE_CANCELLING"))
     one = queue(here)
-    one._claim(waiting, one._wanted(waiting))
+    one._claim(waiting, *one._wanted(waiting))
     assert here.store.get(name).state == "JOB_STATE_CANCELLING"
     assert "reserved" not in here.store.get(name).status
 

@@ -74,8 +74,8 @@ def test_output_directory() -> None:
 
 
 def test_limits_price_and_buckets() -> None:
-    """The driver needs room, but only the servers cost; the token opens input, output and artefact."""
-    assert batch.limits(NAME, MESSAGE, MODEL, config()) == [batch.DRIVER, Resources(1, 512), Resources(1, 512)]
+    """Only the servers reserve and cost; the token opens input, output and artefact."""
+    assert batch.limits(NAME, MESSAGE, MODEL, config()) == [Resources(1, 512)] * 2
     assert batch.price_per_hour(NAME, MESSAGE, MODEL, config()) == pytest.approx(0.4)
     assert batch.buckets(MESSAGE, MODEL) == ("input", "models", "output")
 

@@ -48,6 +48,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
         "_MLFLOW_SGI_NAME": "uvicorn",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": settings.allowed_hosts,
         "MLFLOW_S3_ENDPOINT_URL": settings.object_store_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -62,7 +63,18 @@ def environment(settings: Settings) -> dict[str, str]:
 def application(settings: Settings) -> App:
     """MLflow's application behind the token check; `environment` must be set before, MLflow reads it on import."""
     app: Any = importlib.import_module("mlflow.server.fastapi_app").app
+    # The server tells clients whether they may fetch from the object store themselves, and goes by these classes alone;
+    # it has no setting for it. They may not: see rules.asks_for_store_urls.
+    handlers: Any = importlib.import_module("mlflow.server.handlers")
+    for capability in ("MultipartUploadMixin", "MultipartDownloadMixin"):
+        if not hasattr(handlers, capability):
+            raise RuntimeError(f"this MLflow has no {capability}: read its server-info handler again, then change this")
+        setattr(handlers, capability, _Absent)
     return TokenGuard(app, settings.stack, settings.signing_key)
+
+
+class _Absent:
+    """What no artefact store of MLflow is an instance of."""
 
 
 def _migrate(uri: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from toolchain import suite
 from toolchain.lock import exclusive
 from toolchain.machine import Machine
-from toolchain.setup import all_steps
+from toolchain.setup import all_steps, steps_for_tests
 from toolchain.setup.virtualenv import check_python
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.stack import commands
@@ -72,7 +72,8 @@ def setup(options: argparse.Namespace, machine: Machine) -> int:
     check_python()
     start = time.monotonic()
     with exclusive(machine.home / "lock", f"make {options.command}"):
-        run(all_steps(machine, _shell(machine)), say)
+        wanted = steps_for_tests if options.command == "test" else all_steps
+        run(wanted(machine, _shell(machine)), say)
         make_passphrase(machine)
     say(f"✓ set up ({time.monotonic() - start:.1f} s)")
     return 0

@@ -5,6 +5,7 @@ from typing import Final
 PYTHON: Final = (3, 11)
 PULUMI: Final = "3.259.0"  # the newest whose Go module is served everywhere
 VERSITYGW: Final = "1.8.0"
+COMPOSE: Final = "2.39.1"
 DEBIAN: Final = "bookworm"
 # The plugins' versions are those of the SDKs in the virtual environment: requirements/dev.txt decides.
 PLUGINS: Final = ("docker", "random")

@@ -51,7 +51,7 @@ def machine(root: Path, **environ: str) -> Machine:
     for name in ("dev.txt", "build.txt", "example.txt", "uv.txt", "go.txt"):
         (root / "requirements" / name).write_text(f"{name}\n")
     (root / "pyproject.toml").write_text("[project]\n")
-    for module in ("pulumi_cli", "versitygw"):
+    for module in ("pulumi_cli", "versitygw", "compose"):
         (root / "toolchain" / module).mkdir(parents=True)
         (root / "toolchain" / module / "go.mod").write_text("module x\n")
     return Machine(root, environ)

@@ -101,7 +101,11 @@ def test_the_wrapper_passes_its_arguments_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "line"),
-    [("pulumi_cli", f"pulumi/pkg/v3 v{versions.PULUMI}"), ("versitygw", f"versitygw v{versions.VERSITYGW}")],
+    [
+        ("pulumi_cli", f"pulumi/pkg/v3 v{versions.PULUMI}"),
+        ("versitygw", f"versitygw v{versions.VERSITYGW}"),
+        ("compose", f"compose/v2 v{versions.COMPOSE}"),
+    ],
 )
 def test_go_modules_ask_for_the_version_that_is_named(module: str, line: str) -> None:
     """versions.py and the committed go.mod files cannot drift apart."""

@@ -1,13 +1,13 @@
-"""The set-up's steps, a module each; `all_steps` says which, in which order."""
+"""The set-up's steps, a module each; `all_steps` and `steps_for_tests` say which, in which order."""
 
 from toolchain.machine import Machine
-from toolchain.setup import base_image, docker_engine, golang, plugins, pulumi_cli, versitygw, virtualenv
+from toolchain.setup import base_image, compose, docker_engine, golang, plugins, pulumi_cli, versitygw, virtualenv
 from toolchain.shell import Shell
 from toolchain.steps import Step
 
 
 def all_steps(machine: Machine, shell: Shell) -> list[Step]:
-    """Everything that `make up` and `make test` need on this machine."""
+    """Everything that `make up` needs on this machine."""
     return [
         virtualenv.step(machine, shell),
         docker_engine.step(machine, shell),
@@ -17,3 +17,8 @@ def all_steps(machine: Machine, shell: Shell) -> list[Step]:
         base_image.step(machine, shell),
         *plugins.steps(machine, shell),
     ]
+
+
+def steps_for_tests(machine: Machine, shell: Shell) -> list[Step]:
+    """Everything that `make test` needs."""
+    return [*all_steps(machine, shell), compose.step(machine, shell)]

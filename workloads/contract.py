@@ -68,7 +68,7 @@ ENV_REGION: Final = "CLOUD_ML_REGION"
 # --- Paths of the HTTP surface that are ours, not Google's -----------------------------------------------------------
 PATH_HEALTH: Final = "/healthz"
 PATH_EXTENSION: Final = "/cairn/v1"  # status, usage, logs
-PATH_TOKEN_EXCHANGE: Final = "/cairn/v1/token"  # noqa: S105  (OAuth token exchange, RFC 8693)
+PATH_TOKEN_EXCHANGE: Final = "/cairn/v1/token"  # OAuth token exchange, RFC 8693
 
 
 def read_secret(name: str, directory: str = SECRETS_DIR) -> str:

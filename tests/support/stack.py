@@ -1,4 +1,4 @@
-"""A real stack of its own for tests: own names, own ports, own state; brought up and destroyed through the Pulumi CLI."""
+"""A real stack of its own for tests: own names, ports and state; brought up and destroyed by the Pulumi CLI."""
 
 import json
 import secrets
@@ -137,12 +137,11 @@ def summary(text: str) -> dict[str, int]:
 
 def unhealthy(stack: str) -> list[str]:
     """The platform's containers that are not running and healthy."""
-    containers = docker.from_env().containers.list(
-        all=True,
-        filters={"label": [f"{contract.LABEL_STACK}={stack}", f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_PULUMI}"]},
-    )
-    states = {each.name: each.attrs["State"] for each in containers}
-    return [name for name, state in states.items() if state.get("Health", {}).get("Status", state["Status"]) != "healthy"]
+    labels = [f"{contract.LABEL_STACK}={stack}", f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_PULUMI}"]
+    containers = docker.from_env().containers.list(all=True, filters={"label": labels})
+    states = {str(each.name): each.attrs["State"] for each in containers}
+    healthy = {name for name, state in states.items() if state.get("Health", {}).get("Status") == "healthy"}
+    return sorted(states.keys() - healthy)
 
 
 def pulumi(environment: Mapping[str, str], *arguments: str, timeout: float = UP_TIMEOUT_S) -> str:
@@ -153,7 +152,12 @@ def pulumi(environment: Mapping[str, str], *arguments: str, timeout: float = UP_
     """
     done = subprocess.run(
         [environment["PULUMI_BIN"], "--non-interactive", "--color", "never", *arguments],
-        cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=timeout, check=False,
+        cwd=ROOT,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     assert done.returncode == 0, f"pulumi {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -207,7 +211,12 @@ def remove_workloads(stack: str) -> None:
 def leftovers(stack: str) -> list[str]:
     """Containers, volumes and networks that still carry the stack's label."""
     client = docker.from_env()
-    label = {"label": f"{contract.LABEL_STACK}={stack}"}
-    found = [*client.containers.list(all=True, filters=label), *client.networks.list(filters=label)]
-    return [str(each.name) for each in [*found, *client.volumes.list(filters=label)]]
+    label = f"{contract.LABEL_STACK}={stack}"
+    containers = [each.name for each in client.containers.list(all=True, filters={"label": label})]
+    networks = [each.name for each in client.networks.list(filters={"label": label})]
+    return [str(name) for name in [*containers, *networks, *_volumes(client, label)]]
 
+
+def _volumes(client: docker.DockerClient, label: str) -> list[str]:
+    found: dict[str, Any] = client.api.volumes(filters={"label": label})
+    return [volume["Name"] for volume in found["Volumes"] or []]

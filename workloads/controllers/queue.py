@@ -18,6 +18,11 @@ Wish = tuple[Demand, float]  # what a job wants, and its price per hour
 LOG: Final = logging.getLogger(__name__)
 
 
+def _reserved(rows: Sequence[Resource]) -> Demand:
+    noted = [row.status.get("reserved") for row in rows]
+    return sum((Demand.from_json(each) for each in noted if each), Demand())
+
+
 class Queue:
     """Hands out capacity. What is reserved stands in the rows: `status.reserved` of jobs and endpoints."""
 
@@ -30,9 +35,10 @@ class Queue:
     def used(self, besides: str = "") -> Demand:
         """What jobs and deployed models hold now, without those of the endpoint `besides`."""
         rows = [row for kind in self._kinds for row in self._platform.store.list(kind, states=jobs.HOLDING)]
-        rows += [row for row in self._platform.store.list("endpoints") if row.name != besides]
-        noted = [row.status.get("reserved") for row in rows]
-        return sum((Demand.from_json(each) for each in noted if each), Demand())
+        return _reserved(rows) + self._used_by_models(besides)
+
+    def _used_by_models(self, besides: str = "") -> Demand:
+        return _reserved([row for row in self._platform.store.list("endpoints") if row.name != besides])
 
     def admit(self) -> None:
         """Let the first ones in the queue start while there is room; tell the others where they stand and why."""
@@ -42,19 +48,20 @@ class Queue:
             self._wishes = {row.name: self._wishes[row.name] for row in waiting if row.name in self._wishes}
             if not waiting:
                 return
-            used, is_first = self.used(), True
+            used, by_models, held_up = self.used(), self._used_by_models(), False
             for row in sorted(waiting, key=lambda each: (each.create_time, each.name)):
                 wish = self._look(row)
                 if wish is None:
                     continue
                 wanted, price = wish
                 lack = machines.shortage(wanted, used, self._platform.config)
-                if lack or not is_first:
-                    self._wait(row, lack if is_first else BEHIND)
-                    is_first = False
-                else:
+                if not lack and not held_up:
                     used += wanted
                     self._claim(row, wanted, price)
+                    continue
+                self._wait(row, BEHIND if held_up else lack)
+                # Deployed models stay, perhaps for ever: a job that waits for them holds up nobody.
+                held_up = held_up or not machines.shortage(wanted, by_models, self._platform.config)
 
     def _look(self, row: Resource) -> Wish | None:
         """What the job wants; None when it can't be told now, which must not hold up the others, or never."""

@@ -49,4 +49,3 @@ def bucket(stack: Stack, storage_client: storage.Client) -> Iterator[storage.Buc
     made = storage_client.create_bucket(f"{stack.name}-{os.urandom(4).hex()}")
     yield made
     made.delete(force=True)
-

@@ -1,4 +1,4 @@
-"""Bad input, through raw HTTP and through Google's SDK: always Google's error model, always a text that helps, never a 500."""
+"""Bad input, by raw HTTP and Google's SDK: always Google's error model, always a text that helps, never a 500."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,21 +45,43 @@ class Bad:
 
 JOBS = "customJobs"
 BAD = [
-    Bad("unknown machine type", JOBS, job(pool(machineSpec={"machineType": "n1-standrd-4"})), 400, "INVALID_ARGUMENT",
-        ("n1-standrd-4", "n1-standard-4")),
+    Bad(
+        "unknown machine type",
+        JOBS,
+        job(pool(machineSpec={"machineType": "n1-standrd-4"})),
+        400,
+        "INVALID_ARGUMENT",
+        ("n1-standrd-4", "n1-standard-4"),
+    ),
     Bad("no worker pool", JOBS, {"displayName": "bad", "jobSpec": {}}, 400, "INVALID_ARGUMENT", ("workerPoolSpecs",)),
     Bad("two primaries", JOBS, job(pool(replicaCount="2")), 400, "INVALID_ARGUMENT", ("replicaCount",)),
     Bad("no container", JOBS, job(pool(containerSpec=None)), 400, "INVALID_ARGUMENT", ("containerSpec",)),
     Bad("negative replicas", JOBS, job(pool(replicaCount="-1")), 400, "INVALID_ARGUMENT", ("replicaCount",)),
-    Bad("a prebuilt image that is not here", JOBS,
-        job(pool(containerSpec={"imageUri": "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-14:latest"})), 400,
-        "INVALID_ARGUMENT", ("tf-gpu", "sklearn-cpu")),
-    Bad("a GPU the stack has not", JOBS,
-        job(pool(machineSpec={**MACHINE, "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 1})), 400,
-        "INVALID_ARGUMENT", ("NVIDIA_TESLA_T4",)),
+    Bad(
+        "a prebuilt image that is not here",
+        JOBS,
+        job(pool(containerSpec={"imageUri": "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-14:latest"})),
+        400,
+        "INVALID_ARGUMENT",
+        ("tf-gpu", "sklearn-cpu"),
+    ),
+    Bad(
+        "a GPU the stack has not",
+        JOBS,
+        job(pool(machineSpec={**MACHINE, "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 1})),
+        400,
+        "INVALID_ARGUMENT",
+        ("NVIDIA_TESLA_T4",),
+    ),
     Bad("a bad timeout", JOBS, job(scheduling={"timeout": "soon"}), 400, "INVALID_ARGUMENT", ("timeout",)),
-    Bad("a bad output directory", JOBS, job(baseOutputDirectory={"outputUriPrefix": "http://x"}), 400,
-        "INVALID_ARGUMENT", ("gs://",)),
+    Bad(
+        "a bad output directory",
+        JOBS,
+        job(baseOutputDirectory={"outputUriPrefix": "http://x"}),
+        400,
+        "INVALID_ARGUMENT",
+        ("gs://",),
+    ),
     Bad("an unknown field", JOBS, {**job(), "displayNam": "x"}, 400, "INVALID_ARGUMENT", ("displayNam",)),
     Bad("a number for a text", JOBS, {**job(), "displayName": 7}, 400, "INVALID_ARGUMENT", ("displayName",)),
     Bad("no display name", JOBS, {"jobSpec": job()["jobSpec"]}, 400, "INVALID_ARGUMENT", ("displayName",)),
@@ -73,16 +95,35 @@ BAD = [
     Bad("a bad page token", f"{JOBS}?pageToken=zzz", None, 400, "INVALID_ARGUMENT", ("page",), "GET"),
     Bad("a method that is not served", "tensorboards", {"displayName": "x"}, 501, "UNIMPLEMENTED", ("COVERAGE",)),
     Bad("no such path", "no-such-things", {}, 404, "NOT_FOUND", ()),
-    Bad("a model without container", "models:upload", {"model": {"displayName": "x"}}, 400, "INVALID_ARGUMENT",
-        ("containerSpec",)),
-    Bad("deploy of a model that is not there", "endpoints/1:deployModel",
+    Bad(
+        "a model without container",
+        "models:upload",
+        {"model": {"displayName": "x"}},
+        400,
+        "INVALID_ARGUMENT",
+        ("containerSpec",),
+    ),
+    Bad(
+        "deploy of a model that is not there",
+        "endpoints/1:deployModel",
         {"deployedModel": {"model": "none", "dedicatedResources": {"machineSpec": MACHINE, "minReplicaCount": 1}}},
-        404, "NOT_FOUND", ()),
+        404,
+        "NOT_FOUND",
+        (),
+    ),
     Bad("predict without an endpoint", "endpoints/1:predict", {"instances": [[1]]}, 404, "NOT_FOUND", ("1",)),
-    Bad("a batch job without a model", "batchPredictionJobs",
-        {"displayName": "x", "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/x"]}},
-         "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/o"}}}, 400,
-        "INVALID_ARGUMENT", ("model",)),
+    Bad(
+        "a batch job without a model",
+        "batchPredictionJobs",
+        {
+            "displayName": "x",
+            "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/x"]}},
+            "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/o"}},
+        },
+        400,
+        "INVALID_ARGUMENT",
+        ("model",),
+    ),
 ]
 
 

@@ -23,9 +23,14 @@ def test_flights(stack: Stack, vertex: Any) -> None:
     }
     done = subprocess.run(
         [str(Path(sys.executable).with_name("cairn")), "run", "--", "python", "workloads/examples/flights/main.py"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
-    print(done.stdout)
-    auc = {name: float(value) for name, value in re.findall(r"^(naive|v1|v2)\b.*?AUC\s+(0\.\d+)", done.stdout, re.MULTILINE)}
+    figures = re.findall(r"^(naive|v1|v2)\b.*?AUC\s+(0\.\d+)", done.stdout, re.MULTILINE)
+    auc = {name: float(value) for name, value in figures}
     assert auc["v2"] > auc["v1"] > auc["naive"]

@@ -1,7 +1,6 @@
-"""What Pulumi's users rely on, on a real stack: no-op, heal, exact changes, previews that change nothing, no leftovers."""
+"""What Pulumi's users rely on, on a real stack: no-op, heal, exact changes, previews that change nothing."""
 
 import json
-import time
 from pathlib import Path
 
 import docker
@@ -15,9 +14,7 @@ from workloads import contract
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
     """An `up` of an unchanged stack plans and makes no change, and a refresh finds none either."""
-    started = time.monotonic()
     assert stack.changes("up") == {}
-    print(f"no-op up: {time.monotonic() - started:.1f} s")
     assert stack.changes("refresh") == {}
 
 
@@ -37,7 +34,7 @@ def test_a_killed_container_is_found_and_healed(stack: Stack, service: str) -> N
 
 
 def test_a_changed_environment_replaces_just_its_container(stack: Stack, tmp_path: Path) -> None:
-    """A setting that ends in the API's and the controllers' environment replaces these two containers and nothing else."""
+    """A setting in the API's and the controllers' environment replaces these two containers and nothing else."""
     config = yaml.safe_load(stack.config_file.read_text(encoding="utf-8"))
     config["config"]["cairn:currency"] = "EUR"
     changed = tmp_path / stack.config_file.name
@@ -51,7 +48,7 @@ def test_a_changed_environment_replaces_just_its_container(stack: Stack, tmp_pat
 
 
 def test_secrets_are_nowhere_in_plain(stack: Stack) -> None:
-    """Token and keys show in no state file, no container's settings, label or command line, and no log of the platform."""
+    """Token and keys show in no state file, no container's settings, label or command line, and no log."""
     canaries = [stack.token, stack.secret_key]
     state = stack.pulumi("stack", "export")
     assert not [secret for secret in canaries if secret in state]
@@ -62,7 +59,7 @@ def test_secrets_are_nowhere_in_plain(stack: Stack) -> None:
 
 
 def test_containers_are_hardened(stack: Stack) -> None:
-    """Every container runs as a user, without new privileges and capabilities, limited, published on the loopback only."""
+    """Every container runs as a user, without privileges and capabilities, limited, published on the loopback."""
     for container in docker.from_env().containers.list(filters={"label": f"{contract.LABEL_STACK}={stack.name}"}):
         host = container.attrs["HostConfig"]
         assert container.attrs["Config"]["User"] not in ("", "0", "root"), container.name

@@ -32,12 +32,20 @@ def constant_model(bucket: storage.Bucket, value: float) -> str:
 def versions(stack: Stack, vertex: Any, bucket: storage.Bucket) -> Iterator[tuple[aiplatform.Model, aiplatform.Model]]:
     """Two versions of one model: the first answers 1.0, the second (the default) 2.0."""
     first = aiplatform.Model.upload(
-        display_name="constant", model_id="constant", artifact_uri=constant_model(bucket, 1.0),
-        serving_container_image_uri=SERVING, labels={"team": "blue"}, version_aliases=["stable"],
+        display_name="constant",
+        model_id="constant",
+        artifact_uri=constant_model(bucket, 1.0),
+        serving_container_image_uri=SERVING,
+        labels={"team": "blue"},
+        version_aliases=["stable"],
     )
     second = aiplatform.Model.upload(
-        display_name="constant", parent_model=first.resource_name, artifact_uri=constant_model(bucket, 2.0),
-        serving_container_image_uri=SERVING, is_default_version=True, version_aliases=["candidate"],
+        display_name="constant",
+        parent_model=first.resource_name,
+        artifact_uri=constant_model(bucket, 2.0),
+        serving_container_image_uri=SERVING,
+        is_default_version=True,
+        version_aliases=["candidate"],
     )
     yield first, second
     first.delete()
@@ -89,10 +97,11 @@ def test_list_by_label(versions: tuple[aiplatform.Model, aiplatform.Model]) -> N
 
 def test_predict_splits_traffic(stack: Stack, endpoint: aiplatform.Endpoint) -> None:
     """Predictions come from both versions in the declared shares, and each says which one it was."""
+    url = f"{stack.api_endpoint}/v1/{endpoint.resource_name}:predict"
     seen: dict[str, int] = {"1": 0, "2": 0}
     with httpx.Client(headers=stack.headers, timeout=30) as client:
         for _ in range(500):
-            answer = client.post(f"{stack.api_endpoint}/v1/{endpoint.resource_name}:predict", json={"instances": [[0, 0]]})
+            answer = client.post(url, json={"instances": [[0, 0]]})
             body = answer.raise_for_status().json()
             assert body["predictions"] == [float(body["modelVersionId"])]
             seen[body["modelVersionId"]] += 1
@@ -102,9 +111,10 @@ def test_predict_splits_traffic(stack: Stack, endpoint: aiplatform.Endpoint) -> 
 def test_sdk_predict_and_raw_predict(endpoint: aiplatform.Endpoint) -> None:
     """The SDK's predict names model and version; raw_predict passes the server's own answer through."""
     prediction = endpoint.predict(instances=[[0, 0], [1, 1]])
-    assert prediction.predictions == [float(prediction.model_version_id)] * 2
+    assert prediction.predictions == [float(str(prediction.model_version_id))] * 2
     assert prediction.deployed_model_id in endpoint.traffic_split
-    raw = endpoint.raw_predict(body=json.dumps({"instances": [[0, 0]]}).encode(), headers={"Content-Type": "application/json"})
+    body = json.dumps({"instances": [[0, 0]]}).encode()
+    raw = endpoint.raw_predict(body=body, headers={"Content-Type": "application/json"})
     assert set(raw.json()) == {"predictions"}
 
 
@@ -130,7 +140,8 @@ def test_bad_instances_are_the_callers_fault(stack: Stack, endpoint: aiplatform.
 def test_predictions_want_a_token(stack: Stack, endpoint: aiplatform.Endpoint) -> None:
     """Without a token, or with a forged one, the gateway answers 401 in Google's error model."""
     url = f"{stack.api_endpoint}/v1/{endpoint.resource_name}:predict"
-    for headers in ({}, {"Authorization": "Bearer forged"}, {"Authorization": f"Bearer {stack.token}x"}):
+    for value in ("", "Bearer forged", f"Bearer {stack.token}x"):
+        headers = {"Authorization": value} if value else {}
         answer = httpx.post(url, json={"instances": [[0, 0]]}, headers=headers, timeout=30)
         assert answer.status_code == 401
         assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
@@ -138,23 +149,29 @@ def test_predictions_want_a_token(stack: Stack, endpoint: aiplatform.Endpoint) -
 
 def test_an_endpoint_with_models_is_not_deleted(endpoint: aiplatform.Endpoint) -> None:
     """Deleting an endpoint that still serves is refused with what to do first."""
-    with pytest.raises(exceptions.FailedPrecondition, match="[Uu]ndeploy"):
+    with pytest.raises(exceptions.FailedPrecondition, match=r"[Uu]ndeploy"):
         endpoint.delete(force=False)
 
 
-def test_batch_prediction(stack: Stack, versions: tuple[aiplatform.Model, aiplatform.Model], bucket: storage.Bucket) -> None:
+def test_batch_prediction(versions: tuple[aiplatform.Model, aiplatform.Model], bucket: storage.Bucket) -> None:
     """A batch job answers every good row in order, writes bad ones to the errors file, and counts both."""
     rows = ["[0, 0]"] * 250 + ["{broken"] + ["[1, 1]"] * 49
     bucket.blob("batch/in.jsonl").upload_from_string("\n".join(rows))
     job = versions[1].batch_predict(
-        job_display_name="batch", gcs_source=f"gs://{bucket.name}/batch/in.jsonl", instances_format="jsonl",
-        gcs_destination_prefix=f"gs://{bucket.name}/batch/out", predictions_format="jsonl", machine_type="n1-standard-2",
+        job_display_name="batch",
+        gcs_source=f"gs://{bucket.name}/batch/in.jsonl",
+        instances_format="jsonl",
+        gcs_destination_prefix=f"gs://{bucket.name}/batch/out",
+        predictions_format="jsonl",
+        machine_type="n1-standard-2",
     )
     job.wait_for_completion()
-    assert job.completion_stats.successful_count == 299
-    assert job.completion_stats.failed_count == 1
+    stats = job.completion_stats
+    assert stats is not None
+    assert (stats.successful_count, stats.failed_count) == (299, 1)
     blobs = {blob.name: blob for blob in bucket.list_blobs(prefix="batch/out/")}
-    results = "".join(blobs[name].download_as_text() for name in sorted(blobs) if "/predictions_" in name or "results" in name)
+    names = [name for name in sorted(blobs) if "/predictions_" in name or "results" in name]
+    results = "".join(blobs[name].download_as_text() for name in names)
     predictions = [json.loads(line)["prediction"] for line in results.splitlines()]
     assert predictions == [2.0] * 299
     errors = "".join(blobs[name].download_as_text() for name in blobs if "errors" in name)
@@ -164,8 +181,11 @@ def test_batch_prediction(stack: Stack, versions: tuple[aiplatform.Model, aiplat
 def test_gs_and_s3_name_the_same_objects(stack: Stack, vertex: Any, bucket: storage.Bucket) -> None:
     """What google-cloud-storage uploads, boto3 reads, and the other way round."""
     s3 = boto3.client(
-        "s3", endpoint_url=stack.object_store_endpoint, aws_access_key_id=stack.access_key,
-        aws_secret_access_key=stack.secret_key, region_name="us-east-1",
+        "s3",
+        endpoint_url=stack.object_store_endpoint,
+        aws_access_key_id=stack.access_key,
+        aws_secret_access_key=stack.secret_key,
+        region_name="us-east-1",
     )
     bucket.blob("both/gs").upload_from_string("from gs")
     assert s3.get_object(Bucket=bucket.name, Key="both/gs")["Body"].read() == b"from gs"

@@ -105,3 +105,14 @@ def test_a_job_that_can_not_be_looked_at_holds_up_nobody(here: World, monkeypatc
     Queue(here.platform, kinds).admit()
     assert here.store.get(batch).state == "JOB_STATE_PENDING"
     assert here.store.get(batch).status["price_per_hour"] == 0.1
+
+
+def test_what_waits_for_a_deployed_model_holds_up_nobody(here: World) -> None:
+    """A job that has no room beside the deployed models alone waits, and smaller ones behind it start meanwhile."""
+    status: Json = {"reserved": {"cpu": 1.0, "memory_mib": 1024, "gpus": {}}}
+    here.store.create(f"{here.platform.config.parent}/endpoints/1", {"displayName": "serves"}, status)
+    big, small = here.job(job(pool(BIG)), 1), here.job(job(pool("n1-standard-2")), 2)
+    queue(here).admit()
+    assert here.store.get(big).message["state"] == "JOB_STATE_QUEUED"
+    assert "CPU wanted" in here.store.get(big).status["reason"]
+    assert here.store.get(small).message["state"] == "JOB_STATE_PENDING"

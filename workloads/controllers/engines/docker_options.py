@@ -12,6 +12,7 @@ from typing import Any, Final
 import docker
 
 from workloads import contract
+from workloads.controllers.engines import seccomp
 from workloads.controllers.engines.base import LogEntry
 from workloads.plans.container import ContainerSpec
 
@@ -50,12 +51,17 @@ def host(spec: ContainerSpec) -> dict[str, Any]:
         "shm_size": limits.memory_mib * MIB // 2,  # counts as memory; data loaders need more than Docker's 64 MiB
         "device_requests": gpus,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
+        "security_opt": _security(spec),
         "read_only": spec.read_only_root,
         "tmpfs": {path: f"rw,exec,nosuid,nodev,mode=1777,size={size}m" for path, size in spec.tmpfs.items()},
         "restart_policy": {"Name": "always"} if spec.restart == "always" else None,
         "log_config": docker.types.LogConfig(type="json-file", config=LOG_LIMITS),
     }
+
+
+def _security(spec: ContainerSpec) -> list[str]:
+    # Read-only mounts count: over a socket in the folder, another container can hand in an open, writable folder.
+    return ["no-new-privileges:true", *([f"seccomp={seccomp.profile()}"] if spec.mounts else [])]
 
 
 def secret_volumes(spec: ContainerSpec, stack: str) -> list[Any]:

@@ -1,155 +1,15 @@
-"""A lab for each test: images as a stack builds them, containers as a stack runs them, nothing left behind."""
+"""A lab for each test of an image."""
 
-import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import docker
 import pytest
-from docker.models.containers import Container
 
-from infra.backends.base import ImageSpec
-from infra.backends.docker import images
-from workloads import contract
-
-BASE_IMAGE = "cairn-base:latest"
-SUPPORT = Path(__file__).parents[2] / "support"
-
-
-@dataclass
-class Lab:
-    """Containers on a network of their own, under the limits of the policies: no root, no capabilities, read-only.
-
-    Attributes:
-        folder: for files that containers see.
-    """
-
-    client: docker.DockerClient
-    folder: Path
-    name: str = field(default_factory=lambda: f"img{secrets.token_hex(3)}")
-    secrets: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.labels = {contract.LABEL_STACK: self.name}
-        self.network = self.client.networks.create(self.name, labels=self.labels)
-
-    def image(self, spec: ImageSpec) -> str:
-        """The image, built as a stack would build it, unless the engine has it."""
-        arguments = {"BASE_IMAGE": BASE_IMAGE, **spec.args}
-        context = images.files(spec)
-        tag = images.content_hash(context, arguments)
-        reference = f"cairn/{spec.name}:{tag}"
-        if not self.client.images.list(name=reference):
-            folder = images.stage(spec.name, tag, context, images.CONTEXTS)
-            self.client.images.build(
-                path=str(folder), dockerfile=spec.dockerfile, tag=reference, buildargs=arguments, rm=True, forcerm=True
-            )
-        return reference
-
-    def run(
-        self,
-        service: str,
-        image: str,
-        command: list[str] | None = None,
-        *,
-        ports: tuple[int, ...] = (),
-        volumes: Mapping[str, str] | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Container:
-        """Start a container with this DNS name; a ready one with its name is replaced.
-
-        Args:
-            volumes: volume's short name, or a path of the host, to the path in the container.
-        """
-        container_name = f"{self.name}-{service}"
-        for old in self.client.containers.list(all=True, filters={"name": f"^/{container_name}$"}):
-            old.remove(force=True, v=True)
-        created = self.client.containers.create(
-            image,
-            command,
-            name=container_name,
-            hostname=service,
-            user=contract.RUN_AS,
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            tmpfs={"/tmp": "size=512m,mode=1777,exec"},
-            environment=dict(env or {}),
-            ports={f"{port}/tcp": ("127.0.0.1", 0) for port in ports},
-            volumes=[*self._volumes(volumes or {}), f"{self._secrets_folder()}:{contract.SECRETS_DIR}:ro"],
-            labels=self.labels,
-            network=str(self.network.name),
-        )
-        self.network.disconnect(created)
-        self.network.connect(created, aliases=[service])
-        created.start()
-        return created
-
-    def _volumes(self, volumes: Mapping[str, str]) -> Iterator[str]:
-        for source, target in volumes.items():
-            if not source.startswith("/"):
-                self.client.volumes.create(f"{self.name}-{source}", labels=self.labels)
-            yield f"{source if source.startswith('/') else f'{self.name}-{source}'}:{target}"
-
-    def _secrets_folder(self) -> Path:
-        folder = self.folder / "secrets"
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)
-        for name, text in self.secrets.items():
-            (folder / name).write_text(text)
-            (folder / name).chmod(0o644)
-        return folder
-
-    def port(self, container: Container, port: int) -> int:
-        """The port on 127.0.0.1 under which the container's port is published."""
-        container.reload()
-        published = container.ports[f"{port}/tcp"]
-        assert published, f"{container.name} does not publish {port}"
-        return int(published[0]["HostPort"])
-
-    def close(self) -> None:
-        """Leave nothing."""
-        mine: dict[str, str | list[str] | bool] = {"label": f"{contract.LABEL_STACK}={self.name}"}
-        for container in self.client.containers.list(all=True, filters=mine):
-            container.remove(force=True, v=True)
-        for volume in self.client.volumes.list(filters={"label": f"{contract.LABEL_STACK}={self.name}"}):
-            volume.remove(force=True)
-        self.network.remove()
-
-
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    """The condition's first true value."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise TimeoutError(f"{what} within {timeout_s:.0f} s")
-
-
-def wait_until_healthy(container: Container) -> None:
-    """Wait for the image's own health check to pass; its log is in the error."""
-
-    def health() -> bool:
-        container.reload()
-        if container.status == "exited":
-            raise RuntimeError(f"{container.name} ended: {container.logs().decode()}")
-        return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
-
-    wait_for(f"{container.name} healthy", health)
+from tests.support.lab import Lab, open_lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab for one test."""
-    client = docker.from_env(timeout=900)
-    lab = Lab(client, tmp_path)
-    try:
+    with open_lab(tmp_path) as lab:
         yield lab
-    finally:
-        lab.close()
-        client.close()

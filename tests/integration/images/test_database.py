@@ -7,7 +7,7 @@ import pytest
 from docker.models.containers import Container
 
 from infra.kinds.images import DATABASE
-from tests.integration.images.conftest import Lab, wait_until_healthy
+from tests.support.lab import Lab, wait_until_healthy
 from workloads.contract import DATABASE_PORT
 
 DATA = {"data": "/var/lib/postgresql/data"}

@@ -13,7 +13,7 @@ import pytest
 from docker.models.containers import Container
 
 from infra.kinds.images import GATEWAY
-from tests.integration.images.conftest import BASE_IMAGE, SUPPORT, Lab, wait_for, wait_until_healthy
+from tests.support.lab import BASE_IMAGE, SUPPORT, Lab, wait_for, wait_until_healthy
 from workloads import contract, tokens
 
 KEY = "a signing key of the gateway's tests, long enough"

@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from infra.kinds.images import JOBS, SERVING
-from tests.integration.images.conftest import BASE_IMAGE, SUPPORT, Lab, wait_for
+from tests.support.lab import BASE_IMAGE, SUPPORT, Lab, wait_for
 from tests.support.storage_server import TOKEN
 from workloads import contract
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from docker.models.containers import Container
 
 from infra.kinds.images import OBJECT_STORE
-from tests.integration.images.conftest import BASE_IMAGE, Lab, wait_until_healthy
+from tests.support.lab import BASE_IMAGE, Lab, wait_until_healthy
 from workloads import contract
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ def profile() -> str:
         _deny(["personality"], [_argument("SCMP_CMP_NE", _ASK_PERSONALITY)]),
         _deny(["socket"], [_argument("SCMP_CMP_EQ", _AF_VSOCK)]),
     ]
-    architectures = [{"architecture": name, "subArchitectures": []} for name in _ARCHITECTURES]
+    architectures: list[dict[str, Any]] = [{"architecture": name, "subArchitectures": []} for name in _ARCHITECTURES]
     return json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "archMap": architectures, "syscalls": rules})
 
 

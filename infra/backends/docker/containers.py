@@ -18,7 +18,7 @@ from workloads.plans.container import Probe, Resources
 PROCESS_LIMIT: Final = 16384
 START_INTERVAL_SINCE: Final = (1, 44)  # Docker 25 probes faster until the first success
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
-MODE_READABLE: Final = "0444"  # uploads belong to root; the container's only other user must read them
+MODE_SECRET: Final = "0400"
 
 
 def hardened(resources: Resources) -> dict[str, Any]:
@@ -52,10 +52,17 @@ def container_labels(labels: Mapping[str, str]) -> list[docker.ContainerLabelArg
     return [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())]
 
 
-def secret_uploads(files: Mapping[str, Any]) -> list[docker.ContainerUploadArgs]:
-    """Files written before the start: path → content."""
+def secret_uploads(files: Mapping[str, Any], user: str) -> list[docker.ContainerUploadArgs]:
+    """Files written before the start, which only the container's user ("uid:gid") can read: path → content."""
+    owner, _, group = user.partition(":")
     return [
-        docker.ContainerUploadArgs(file=path, content=pulumi.Output.secret(content), permissions=MODE_READABLE)
+        docker.ContainerUploadArgs(
+            file=path,
+            content=pulumi.Output.secret(content),
+            permissions=MODE_SECRET,
+            owner=owner,
+            group=group or owner,
+        )
         for path, content in sorted(files.items())
     ]
 

@@ -49,7 +49,7 @@ def create(
             docker.ContainerNetworksAdvancedArgs(name=network_name(stack, spec.network), aliases=[spec.name])
         ],
         mounts=[*(_mount(each, mountpoints) for each in spec.mounts), *_file_mounts(stack, spec)] or None,
-        uploads=secret_uploads(files) or None,
+        uploads=secret_uploads(files, spec.user) or None,
         restart="unless-stopped" if spec.restart == "always" else "no",
         stop_timeout=spec.stop_grace_s,
         destroy_grace_seconds=spec.stop_grace_s,

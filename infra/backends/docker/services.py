@@ -48,7 +48,7 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
         ports=_published(spec.ports),
         mounts=_mounts(stack, spec, engine),
         group_adds=[engine.socket_group] if spec.engine_access and engine else None,
-        uploads=secret_uploads({secrets_path(name): content for name, content in spec.secrets.items()}),
+        uploads=secret_uploads({secrets_path(name): text for name, text in spec.secrets.items()}, spec.user),
         healthcheck=healthcheck(spec.probe, engine),
         wait=spec.probe is not None,
         wait_timeout=HEALTHY_WITHIN_S,

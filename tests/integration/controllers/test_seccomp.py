@@ -111,13 +111,32 @@ print(json.dumps({
     assert set(answers.values()) == {"EPERM"}, answers
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 calls are x86's")
-def test_no_way_around_by_other_numbers(place: Place, mounts: tuple[Mount, ...]) -> None:
-    """A symlink by its x32 number, which the rules don't name, kills the caller before anything is made."""
-    code = (
-        "import subprocess, sys, os, json\n"
-        'make = \'import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 88, b"../other", b"/gcs/mine/a")\'\n'
-        "ended = subprocess.run([sys.executable, '-c', make]).returncode\n"
-        "print(json.dumps([ended, os.listdir('/gcs/mine')]))"
-    )
-    assert said(place, code, mounts) == [-signal.SIGSYS, []]
+# symlink("../other", "/gcs/mine/a"): by its x32 number, and as a 32-bit program calls it. The latter is machine code
+# (push rbx; mov eax, 83; mov ebx, target; mov ecx, path; int 0x80; pop rbx; ret) in the lowest 4 GiB (MAP_32BIT).
+X32: Final = "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 88, b'../other', b'/gcs/mine/a')"
+I386: Final = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+page = libc.mmap(None, 4096, 7, 0x62, -1, 0)
+target, path = page + 256, page + 512
+ctypes.memmove(target, b'../other', 9)
+ctypes.memmove(path, b'/gcs/mine/a', 12)
+words = [number.to_bytes(4, 'little') for number in (83, target, path)]
+code = b'\\x53\\xb8' + words[0] + b'\\xbb' + words[1] + b'\\xb9' + words[2] + b'\\xcd\\x80\\x5b\\xc3'
+ctypes.memmove(page, code, len(code))
+ctypes.CFUNCTYPE(ctypes.c_int)(page)()
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other calls of x86 processors")
+@pytest.mark.parametrize("make", [X32, I386], ids=["x32", "i386"])
+def test_no_way_around_by_other_numbers(place: Place, mounts: tuple[Mount, ...], make: str) -> None:
+    """A symlink by a number that the rules don't name kills its caller before anything is made."""
+    code = f"""
+import json, os, subprocess, sys
+ended = subprocess.run([sys.executable, '-c', {make!r}]).returncode
+print(json.dumps([ended, os.path.lexists('/gcs/mine/a')]))
+"""
+    assert said(place, code, mounts) == [-signal.SIGSYS, False]

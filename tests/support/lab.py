@@ -122,12 +122,18 @@ class Lab:
 
     def close(self) -> None:
         """Leave nothing."""
-        mine: dict[str, str | list[str] | bool] = {"label": f"{contract.LABEL_STACK}={self.name}"}
-        for container in self.client.containers.list(all=True, filters=mine):
-            container.remove(force=True, v=True)
-        for volume in self.client.volumes.list(filters={"label": f"{contract.LABEL_STACK}={self.name}"}):
-            volume.remove(force=True)
-        self.network.remove()
+        remove_all(self.client, self.name)
+
+
+def remove_all(client: docker.DockerClient, stack: str) -> None:
+    """Remove what carries the stack's label: containers, volumes, networks."""
+    label = f"{contract.LABEL_STACK}={stack}"
+    for container in client.containers.list(all=True, filters={"label": label}):
+        container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters={"label": label}):
+        volume.remove(force=True)
+    for network in client.networks.list(filters={"label": label}):
+        network.remove()
 
 
 def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:

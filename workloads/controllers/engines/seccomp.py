@@ -24,7 +24,7 @@ DOCKERS: Final = (
     "reboot", "request_key", "set_mempolicy", "setns", "settimeofday", "stime", "swapoff", "swapon", "sysfs", "umount",
     "umount2", "unshare", "uselib", "userfaultfd", "ustat", "vm86", "vm86old",
 )  # fmt: skip
-# What came later, or does the same as one of those, and needs a capability that jobs don't have.
+# What came later than that list or does much the same; jobs, without capabilities, have little use for any of it.
 KIN_OF_DOCKERS: Final = (
     "chroot", "clock_adjtime64", "clock_settime64", "fanotify_init", "fsconfig", "fsmount", "fsopen", "fspick",
     "migrate_pages", "mount_setattr", "move_mount", "open_tree", "pidfd_getfd", "quotactl_fd",

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark on the stack that `cairn.connect()` finds; by default the local one, which must be up."""
+"""`make bench`: every benchmark on the stack that `cairn.connect()` finds; by default the local one, to be up."""
 
 import sys
 

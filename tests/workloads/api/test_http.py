@@ -183,7 +183,7 @@ def test_bad_requests(client: httpx.Client, verb: str, path: str, status: str, s
         ({"dedicatedResources": {"startingReplicaCount": -1}}, "INVALID_ARGUMENT", "Required field"),
         ({"dedicatedResources": {**BATCH["dedicatedResources"], "startingReplicaCount": 9}}, "INVALID_ARGUMENT", "CPU"),
         ({"generateExplanation": True}, "UNIMPLEMENTED", "generateExplanation"),
-        ({"dedicatedResources": {"machineSpec": {"machineType": "n1-standard-32"}}}, "INVALID_ARGUMENT", "32 CPU wanted"),
+        ({"dedicatedResources": {"machineSpec": {"machineType": "n1-standard-32"}}}, "INVALID_ARGUMENT", "32 CPU"),
         ({"dedicatedResources": {"machineSpec": {"machineType": "n1"}}}, "INVALID_ARGUMENT", "n1-standard-2"),
     ],
 )  # fmt: skip

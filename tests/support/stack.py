@@ -92,11 +92,6 @@ class Stack:
         """The S3 secret key."""
         return self.outputs["secretKey"]
 
-    @property
-    def largest_machine(self) -> str:
-        """A machine type of the test configs that leaves room for no second one."""
-        return "n1-standard-8"
-
     def container(self, service: str) -> str:
         """The engine's name of a service's container."""
         return f"cairn-{self.name}-{service}"

@@ -117,8 +117,8 @@ BAD = [
         "batchPredictionJobs",
         {
             "displayName": "x",
-            "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/x"]}},
-            "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/o"}},
+            "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://bucket/x"]}},
+            "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://bucket/o"}},
         },
         400,
         "INVALID_ARGUMENT",

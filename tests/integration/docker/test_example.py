@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from google.cloud import aiplatform
+
 from tests.support.environment import ROOT, clean_environment
 from tests.support.stack import Stack
 
@@ -32,5 +34,7 @@ def test_flights(stack: Stack, vertex: Any) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     figures = re.findall(r"^(naive|v1|v2)\b.*?AUC\s+(0\.\d+)", done.stdout, re.MULTILINE)
+    for endpoint in aiplatform.Endpoint.list():  # its models would hold half of the test stack's capacity
+        endpoint.delete(force=True)
     auc = {name: float(value) for name, value in figures}
     assert auc["v2"] > auc["v1"] > auc["naive"]

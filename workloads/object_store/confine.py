@@ -1,8 +1,8 @@
 """Lets this process and what it becomes open nothing but the folder of the objects and the server's own program.
 
-Called by server.py before it becomes versitygw. A job may make a symbolic link in its /gcs folder, and versitygw
-follows it: without this, one to /run/secrets or /proc would hand out the server's keys as an object. The kernel's
-Landlock stops that whatever the link says. (A link from one bucket into another still works: both lie in one folder.)
+Called by server.py before it becomes versitygw, which follows symbolic links: one to /run/secrets or /proc would hand
+out the server's keys as an object. Jobs, which see buckets as folders, can't make links (their seccomp profile denies
+it); the kernel's Landlock stops whatever gets past that, but for a link from one bucket into another: one folder.
 """
 
 import ctypes

@@ -6,9 +6,20 @@ Plain values only; secrets travel as files (see contract.SECRETS_DIR).
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from workloads import contract
+
+
+@dataclass(frozen=True)
+class Toleration:
+    """A taint of nodes that a container tolerates, in Kubernetes' terms; Docker has none."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,19 +30,44 @@ class MachineType:
         cpu: cores.
         memory_mib: memory in MiB.
         price_per_hour: price of one replica-hour in `PlatformConfig.currency`.
+        node_selector, tolerations: which nodes of a cluster are such machines.
     """
 
     cpu: float
     memory_mib: int
     price_per_hour: float
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "MachineType":
+        """From the fields as JSON has them."""
+        return cls(**{**raw, "tolerations": _tolerations(raw)})
 
 
 @dataclass(frozen=True)
 class AcceleratorType:
-    """A GPU model that the stack has: how many, and the price of one for an hour."""
+    """A GPU model that the stack has: how many, and the price of one for an hour.
+
+    Attributes:
+        resource: a cluster's name for such a GPU.
+        node_selector, tolerations: which nodes of a cluster have them.
+    """
 
     count: int
     price_per_hour: float
+    resource: str = "nvidia.com/gpu"
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "AcceleratorType":
+        """From the fields as JSON has them."""
+        return cls(**{**raw, "tolerations": _tolerations(raw)})
+
+
+def _tolerations(raw: Mapping[str, Any]) -> tuple[Toleration, ...]:
+    return tuple(Toleration(**each) for each in raw.get("tolerations", ()))
 
 
 @dataclass(frozen=True)
@@ -52,6 +88,10 @@ class PlatformConfig:
         networks: from a contract network ("workloads") to the backend's name for it.
         object_store_volume: the backend's name of the volume whose folders are the buckets (for /gcs), or "".
         gateway_url: the gateway as containers on the stack's networks reach it.
+        engine: what the controllers run jobs and model servers on.
+        replica_domain: a container's host is "<container>.<replica_domain>"; just "<container>" when it is "".
+        balanced: whether the engine balances a group's servers behind a host of the group's name; else the gateway
+            is told every server.
     """
 
     stack: str
@@ -73,6 +113,9 @@ class PlatformConfig:
     tracking_url: str = f"http://{contract.TRACKING_HOST}:{contract.TRACKING_PORT}"
     gateway_url: str = f"http://{contract.GATEWAY_HOST}:{contract.GATEWAY_PORT}"
     gateway_agent_url: str = f"http://{contract.GATEWAY_HOST}:{contract.GATEWAY_AGENT_PORT}"
+    engine: Literal["docker", "kubernetes"] = "docker"
+    replica_domain: str = ""
+    balanced: bool = False
 
     @property
     def parent(self) -> str:
@@ -92,8 +135,9 @@ class PlatformConfig:
         """
         try:
             raw: dict[str, Any] = json.loads(text)
-            raw["machine_types"] = {k: MachineType(**v) for k, v in raw["machine_types"].items()}
-            raw["accelerators"] = {k: AcceleratorType(**v) for k, v in raw.get("accelerators", {}).items()}
+            raw["machine_types"] = {k: MachineType.from_json(v) for k, v in raw["machine_types"].items()}
+            accelerators = raw.get("accelerators", {}).items()
+            raw["accelerators"] = {k: AcceleratorType.from_json(v) for k, v in accelerators}
             raw["capacity"] = Capacity(**raw["capacity"])
             return cls(**raw)
         except (KeyError, TypeError, json.JSONDecodeError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 from workloads import contract
 from workloads.config import AcceleratorType, Capacity, MachineType, PlatformConfig
 from workloads.controllers.assembly import Assembly
-from workloads.controllers.engines.base import Container, Engine, ImageMissing, LogEntry, Unavailable
+from workloads.controllers.engines.base import Container, ContainerEngine, ImageMissing, LogEntry, Unavailable
 from workloads.controllers.platform import Platform
 from workloads.plans.container import ContainerSpec
 from workloads.registry import NotFound
@@ -280,7 +280,7 @@ class World:
         assert not thread.is_alive()
 
 
-def world(store: Store, engine: Engine, **changes: Any) -> World:
+def world(store: Store, engine: ContainerEngine, **changes: Any) -> World:
     """A world around a store and an engine."""
     models, gateway = FakeModels(), FakeGateway()
     return World(store, engine, models, gateway, Platform(config(**changes), store, engine, models, gateway, KEY))

@@ -1,16 +1,20 @@
-"""What a plan asks an engine to run: one container, in terms that Docker and Kubernetes both have.
+"""What a plan asks an engine to run: groups of like containers, in terms that Docker and Kubernetes both have.
 
 Made by the plans, carried out by the controllers' engines and, for what a stack declares, by infra's backends.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from workloads import contract
+from workloads.config import Toleration
 
 NAME_PATTERN: Final = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")  # a DNS label, so Docker's and Kubernetes'
+GROUP_NAME_LENGTH: Final = 57  # leaves a DNS label's 63 characters room for "-<index>"
+# Stands for the replica's number in a template. With the NULs it is nothing that a user's variable may hold.
+INDEX: Final = "\0index\0"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,18 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """On which of a cluster's nodes a container may run; one engine on one machine has nothing to choose."""
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """One container.
+
+    Command, args and env are literal: plans expand Vertex' `$(NAME)`, so an engine that would do it again escapes it.
 
     Attributes:
         name: unique in the stack and a DNS label; also its host name on its network.
@@ -76,8 +90,59 @@ class ContainerSpec:
     probe: Probe | None = None
     restart: Literal["never", "always"] = "never"
     stop_grace_s: int = 30
+    placement: Placement = field(default_factory=Placement)
 
     def __post_init__(self) -> None:
         """Refuse a name that one of the engines would refuse later."""
         if not NAME_PATTERN.match(self.name):
             raise ValueError(f"container name {self.name!r} is not a DNS label (a-z, 0-9, '-', at most 63 characters)")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Containers that differ in nothing but their number: a pool of a job's workers, the servers of a deployed model.
+
+    Attributes:
+        template: of each container; its name is the group's, and INDEX stands for the number in values of env and
+            labels.
+        replicas: how many, at least 1.
+    """
+
+    template: ContainerSpec
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what an engine could not run."""
+        if len(self.name) > GROUP_NAME_LENGTH:
+            raise ValueError(f"group name {self.name!r} has more than {GROUP_NAME_LENGTH} characters")
+        if self.replicas < 1:
+            raise ValueError(f"group {self.name} has {self.replicas} replicas: it must have at least 1")
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.template.name
+
+    def container(self, index: int) -> ContainerSpec:
+        """The container with this number, from 0."""
+        name = container_name(self.name, index)
+        env, labels = _numbered(self.template.env, index), _numbered(self.template.labels, index)
+        return replace(self.template, name=name, env=env, labels=labels)
+
+    def containers(self) -> list[ContainerSpec]:
+        """All of them, in order."""
+        return [self.container(index) for index in range(self.replicas)]
+
+
+def container_name(group: str, index: int) -> str:
+    """The name of a group's container."""
+    return f"{group}-{index}"
+
+
+def group_of(name: str) -> str:
+    """The reverse: the name of the group that a container of this name belongs to."""
+    return name.rpartition("-")[0]
+
+
+def _numbered(values: Mapping[str, str], index: int) -> dict[str, str]:
+    return {key: value.replace(INDEX, str(index)) for key, value in values.items()}

@@ -6,12 +6,12 @@ EngineError
 └── Unavailable    the engine does not answer; the same call may succeed a little later
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from workloads.plans.container import ContainerSpec
+from workloads.plans.container import ContainerSpec, Group
 
 LogEntry = tuple[datetime, str]
 
@@ -37,25 +37,89 @@ class Container:
     """A container as the engine sees it.
 
     Attributes:
-        name: ContainerSpec.name.
+        name: `container_name(group, index)`; a server's may be another where the engine replaces servers by itself.
         phase: "created" is not yet started.
+        group: the name of its Group.
         exit_code: of the last run; None while running or created.
         out_of_memory: whether a process of it was killed for memory.
         restarts: how often the engine has restarted it by itself.
         address: its IP address on its network; "" unless running.
+        ready: what the engine's own probe says; None: it does not probe, ask over the network.
+        problem: why it does not start yet, in the engine's words (Unschedulable, ImagePullBackOff, …).
+        fatal: that it never will: the problem does not go away by waiting.
     """
 
     name: str
     phase: Literal["created", "running", "exited"]
     labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
     exit_code: int | None = None
     out_of_memory: bool = False
     restarts: int = 0
     address: str = ""
+    ready: bool | None = None
+    problem: str = ""
+    fatal: bool = False
 
 
 class Engine(Protocol):
-    """Runs containers of one stack. Every call may raise Unavailable."""
+    """Runs the groups of one stack. Every call may raise Unavailable.
+
+    Attributes:
+        supervises: it probes and restarts by itself the groups with restart="always".
+    """
+
+    supervises: bool
+
+    def ensure_image(self, image: str) -> None:
+        """Have the image, pulling it if need be; an engine whose nodes pull by themselves does nothing.
+
+        Raises:
+            ImageMissing: it can't be had.
+        """
+
+    def run(self, group: Group) -> None:
+        """Create and start the group's containers. Idempotent: those that have been started are left as they are.
+
+        With restart="always", one that has ended is made again, and those beyond the number of replicas are removed.
+
+        Raises:
+            Refused: the engine won't have it.
+        """
+
+    def find(self, labels: Mapping[str, str]) -> list[Container]:
+        """The stack's containers that carry these labels; an empty value asks for any value.
+
+        A group whose containers the engine has yet to make is there as containers that are "created".
+        """
+
+    def follow_logs(self, container: str) -> Iterator[LogEntry]:
+        """Every line from the container's first on, and new ones as they come, until it ends; nothing if it is gone."""
+
+    def tail(self, container: str, lines: int) -> list[str]:
+        """Its last lines; none if it is gone."""
+
+    def stop(self, group: str, grace_s: int) -> None:
+        """Ask every container of the group to end, and end it after the grace; fine if it has ended or is gone.
+
+        What they printed and how they ended can be asked until the group is removed.
+        """
+
+    def restart(self, container: str) -> None:
+        """Stop it and start it again; fine if it is gone."""
+
+    def remove(self, group: str) -> None:
+        """Remove the group, running or not, with all that was made for it; returns once it is gone, fine if it was."""
+
+    def watch(self, on_change: Callable[[str], None]) -> None:
+        """From now on call with LABEL_RESOURCE of whatever changes, in a thread of the engine's own; returns at once.
+
+        A hint, never the only source: changes while the engine was away may be missed.
+        """
+
+
+class ContainerEngine(Protocol):
+    """What Engine takes the place of: one container at a time. Every call may raise Unavailable."""
 
     def ensure_image(self, image: str) -> None:
         """Have the image, pulling it if need be.

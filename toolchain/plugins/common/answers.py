@@ -103,12 +103,29 @@ class Reporting:
             return
         redact = redactor(self._inputs)
         if isinstance(problem, PartlyDoneError):
-            _attach_partial_state(self._context, problem, redact, self._inputs)
+            self._attach_partial_state(problem, redact)
         elif not isinstance(problem, ProviderError):
             print(redact("".join(traceback.format_exception(problem))), file=sys.stderr, flush=True)
             text = redact(f"the plugin failed: {type(problem).__name__}: {problem}")
             self._context.abort(grpc.StatusCode.INTERNAL, text)
         self._context.abort(grpc.StatusCode.UNKNOWN, redact(str(problem)))
+
+    def partial_outputs(self, problem: PartlyDoneError) -> Properties:
+        """What the state keeps of a partly made resource."""
+        return {**without_notes(self._inputs), **remark(self._inputs, problem.outputs)}
+
+    def _attach_partial_state(self, problem: PartlyDoneError, redact: Callable[[str], str]) -> None:
+        failed = provider_pb2.ErrorResourceInitFailed(
+            id=problem.identifier,
+            properties=to_struct(self.partial_outputs(problem)),
+            reasons=[redact(problem.reason)],
+            inputs=to_struct(self._inputs),
+        )
+        detail = AnyMessage()
+        detail.Pack(failed)
+        code, message = grpc.StatusCode.UNKNOWN.value[0], redact(problem.reason)
+        status = status_pb2.Status(code=code, message=message, details=[detail])
+        self._context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
 
 
 def redactor(inputs: Properties) -> Callable[[str], str]:
@@ -122,21 +139,6 @@ def redactor(inputs: Properties) -> Callable[[str], str]:
         return text
 
     return redact
-
-
-def _attach_partial_state(
-    context: grpc.ServicerContext, problem: PartlyDoneError, redact: Callable[[str], str], inputs: Properties
-) -> None:
-    failed = provider_pb2.ErrorResourceInitFailed(
-        id=problem.identifier,
-        properties=to_struct({**without_notes(inputs), **remark(inputs, problem.outputs)}),
-        reasons=[redact(problem.reason)],
-        inputs=to_struct(inputs),
-    )
-    detail = AnyMessage()
-    detail.Pack(failed)
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=redact(problem.reason), details=[detail])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
 
 
 def _remark(marked: object, value: object, secret: bool) -> object:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from toolchain.plugins.common.servicer import Plugin, Provider
+from toolchain.plugins.common.service import Package
 
 # A waiting resource holds its thread; the engine starts as many operations as the user's --parallel says.
 THREADS = 64
@@ -22,9 +22,9 @@ PARENT_CHECK_SECONDS = 0.5
 GRACE_SECONDS = 5
 
 
-def serve(plugin: Plugin) -> None:
+def serve(plugin: Package) -> None:
     """Serve until the engine asks this process to terminate, or is gone."""
-    provider = Provider(plugin, engine=sys.argv[1] if len(sys.argv) > 1 else "")
+    provider = plugin.servicer(engine=sys.argv[1] if len(sys.argv) > 1 else "")
     server = grpc.server(ThreadPoolExecutor(THREADS), options=UNLIMITED)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""The gRPC service `pulumirpc.ResourceProvider` over a plugin's resource types.
+"""The servicer of plugins whose resource types are property tables (docker, random).
 
 Called by the Pulumi engine, from several threads at once. Everything here is the same for every type: reading
 requests, checking inputs against the table, comparing, previews, keeping secrets secret. What is done to the world
@@ -6,30 +6,22 @@ is in the types.
 """
 # ruff: noqa: N802 (the methods' names are the protocol's)
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import grpc
 from google.protobuf.empty_pb2 import Empty
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
 from toolchain.plugins.common import answers
-from toolchain.plugins.common.engine import EngineLog
-from toolchain.plugins.common.resource import Call, ProviderError, Resource
+from toolchain.plugins.common.resource import ProviderError, Resource
+from toolchain.plugins.common.service import Context, Function, Service, token_of, unsupported
 from toolchain.plugins.common.table import changes, mark_secrets, problems
 from toolchain.plugins.common.values import Properties, from_struct, plain, to_struct
-
-Function = Callable[[Properties], Properties]
-Context = grpc.ServicerContext
-StateRequest = (
-    provider_pb2.CreateRequest | provider_pb2.UpdateRequest | provider_pb2.ReadRequest | provider_pb2.DeleteRequest
-)
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """What a provider plugin consists of."""
+    """What a provider plugin of property tables consists of."""
 
     name: str
     version: str
@@ -37,49 +29,17 @@ class Plugin:
     functions: Mapping[str, Function]
     configure: Callable[[Properties], None]
 
+    def servicer(self, engine: str) -> Service:
+        """The servicer for the engine at an address."""
+        return Provider(self, engine)
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):
+
+class Provider(Service):
     """Serves one plugin to one engine."""
 
     def __init__(self, plugin: Plugin, engine: str) -> None:
-        self._plugin = plugin
-        self._log = EngineLog(engine)
-        self.cancelled = threading.Event()
-
-    def Handshake(
-        self, request: provider_pb2.ProviderHandshakeRequest, context: Context
-    ) -> provider_pb2.ProviderHandshakeResponse:
-        """Agree on the protocol."""
-        self._log.connect_to(request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
-
-    def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> Empty:
-        """An engine connects to a plugin that runs already."""
-        self._log.connect_to(request.address)
-        return Empty()
-
-    def GetPluginInfo(self, request: Empty, context: Context) -> plugin_pb2.PluginInfo:
-        """The version that the plugin stands in for."""
-        return plugin_pb2.PluginInfo(version=self._plugin.version)
-
-    def CheckConfig(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
-        """The provider's own settings are taken as they are; `Configure` rejects what can't work."""
-        return provider_pb2.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
-        """Changed settings update the provider; they replace nothing."""
-        same = plain(from_struct(request.old_inputs)) == plain(from_struct(request.news))
-        return provider_pb2.DiffResponse(
-            changes=provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME
-        )
-
-    def Configure(self, request: provider_pb2.ConfigureRequest, context: Context) -> provider_pb2.ConfigureResponse:
-        """Take the provider's settings."""
-        with answers.Reporting(context, from_struct(request.args)):
-            self._plugin.configure(plain(from_struct(request.args)))
-        return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
-        )
+        super().__init__(plugin, engine)
+        self._resources = plugin.resources
 
     def Check(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
         """Check the program's inputs and fill in names."""
@@ -148,42 +108,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             resource.delete(self._call(request, inputs), request.id, plain(inputs))
         return Empty()
 
-    def Invoke(self, request: provider_pb2.InvokeRequest, context: Context) -> provider_pb2.InvokeResponse:
-        """Answer a function."""
-        arguments = from_struct(request.args)
-        with answers.Reporting(context, arguments):
-            function = self._plugin.functions.get(request.tok)
-            if function is None:
-                raise ProviderError(self._unsupported("function", request.tok, self._plugin.functions))
-            response = provider_pb2.InvokeResponse()
-            getattr(response, "return").CopyFrom(to_struct(function(plain(arguments))))
-        return response
-
-    def Cancel(self, request: Empty, context: Context) -> Empty:
-        """The user gave up: whatever waits ends now and says how far it came."""
-        self.cancelled.set()
-        return Empty()
-
     def _resource(self, urn: str) -> Resource:
-        token = urn.split("::")[2].rsplit("$", 1)[-1]
-        if token not in self._plugin.resources:
-            raise ProviderError(self._unsupported("resource type", token, self._plugin.resources))
-        return self._plugin.resources[token]
-
-    def _unsupported(self, what: str, token: str, supported: Mapping[str, object]) -> str:
-        return (
-            f"Cairn's {self._plugin.name} plugin has no {what} {token}; it has {', '.join(sorted(supported))}. "
-            f"The official plugin {self._plugin.name} {self._plugin.version} has all of them."
-        )
-
-    def _call(self, request: StateRequest, inputs: Properties) -> Call:
-        redact = answers.redactor(inputs)
-        return Call(
-            urn=request.urn,
-            status=lambda text: self._log.send(request.urn, redact(text), passing=True),
-            log=lambda text: self._log.send(request.urn, redact(text), passing=False),
-            cancelled=self.cancelled,
-        )
+        token = token_of(urn)
+        if token not in self._resources:
+            raise ProviderError(unsupported(self._package, "resource type", token, self._resources))
+        return self._resources[token]
 
 
 def _outputs(resource: Resource, inputs: Properties, found: Properties, state: Properties) -> Properties:

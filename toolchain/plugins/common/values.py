@@ -70,6 +70,17 @@ def plain(value: Any) -> Any:
     return value
 
 
+def unmarked(value: Any) -> Any:
+    """The value without its secret marks; every key stays (a ConfigMap may well hold `__init__.py`)."""
+    if isinstance(value, Secret):
+        return unmarked(value.value)
+    if isinstance(value, list):
+        return [unmarked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: unmarked(item) for key, item in value.items()}
+    return value
+
+
 def has_secret(value: Any) -> bool:
     """Whether the value or any part of it is secret."""
     return any(True for _ in secret_parts(value))
@@ -78,7 +89,7 @@ def has_secret(value: Any) -> bool:
 def secret_parts(value: Any) -> Iterator[Any]:
     """Every secret within the value, unwrapped."""
     if isinstance(value, Secret):
-        yield plain(value.value)
+        yield unmarked(value.value)
     for item in _children(value):
         yield from secret_parts(item)
 

@@ -4,14 +4,36 @@ from typing import Final
 
 from pulumi_policy import ResourceValidationPolicy, StackValidationPolicy
 
-from policies.rules import budgets, exposure, hardening, images, labels, limits, secrets
+from policies.rules import (
+    budgets,
+    confinement,
+    engine,
+    exposure,
+    hardening,
+    host,
+    images,
+    labels,
+    limits,
+    namespaces,
+    probes,
+    rbac,
+    secrets,
+    whole,
+)
 
 ALL: Final[tuple[ResourceValidationPolicy | StackValidationPolicy, ...]] = (
     *hardening.RULES,
+    *confinement.RULES,
+    *host.RULES,
     *limits.RULES,
+    *probes.RULES,
     *exposure.RULES,
+    *engine.RULES,
+    *rbac.RULES,
     *secrets.RULES,
     *images.RULES,
     *labels.RULES,
+    *namespaces.RULES,
+    *whole.RULES,
     *budgets.RULES,
 )

@@ -1,8 +1,10 @@
-"""What the whole stack may take: the limits of its services together with the capacity that it offers to jobs."""
+"""What the whole stack may take: the limits of all that it declares and the capacity that it offers to jobs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import reduce
+from operator import add
+from typing import Final
 
 from pulumi_policy import (
     PolicyConfigSchema,
@@ -12,15 +14,27 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies.rules.resources import CONTAINER, environment_of, labels_of, number
+from policies.reading import kubernetes
+from policies.reading.resources import workload
+from policies.reading.workloads import Limits, Workload
+from policies.rules.making import number
 from workloads import contract
 from workloads.config import MachineType, PlatformConfig
+from workloads.plans import machines, serving
 
-SETTINGS: Final = {
-    "cpu": number(24, "cores: the services' limits and the capacity for jobs"),
-    "memoryGib": number(64, "GiB of memory: the services' limits and the capacity for jobs"),
-    "gpus": number(4, "GPUs that jobs may take"),
-    "pricePerHour": number(1.0, "price of an hour with the capacity for jobs fully used, in the stack's currency"),
+KIND_OFFERING: Final = "job_runner"
+BUDGETS: Final = {
+    "cpu": number(24, "cores: the limits of all that is declared and the capacity for jobs"),
+    "memoryGib": number(64, "GiB of memory: the limits of all that is declared and the capacity for jobs"),
+    "gpus": number(4, "GPUs, or other devices of nodes: what is declared and what jobs may take"),
+    "storageGib": number(500, "GiB of disk that a cluster is asked for"),
+    "pricePerHour": number(
+        1.0, "price of an hour with declared models and jobs' capacity fully used, in the stack's currency"
+    ),
+}
+RATES: Final = {
+    "corePricePerHour": number(0, "what one core of the platform's own services costs, where they are paid for"),
+    "gibPricePerHour": number(0, "what one GiB of the platform's own services' memory costs, where it is paid for"),
 }
 
 
@@ -28,42 +42,53 @@ SETTINGS: Final = {
 class Total:
     """What a stack takes at most."""
 
-    cpu: float
-    memory_gib: float
-    gpus: int
+    limits: Limits
     price_per_hour: float
 
     def by_setting(self) -> dict[str, float]:
-        """As SETTINGS names them."""
-        return {"cpu": self.cpu, "memoryGib": self.memory_gib, "gpus": self.gpus, "pricePerHour": self.price_per_hour}
+        """As BUDGETS names them."""
+        return {
+            "cpu": self.limits.cpu,
+            "memoryGib": self.limits.memory_mib / 1024,
+            "gpus": self.limits.gpus,
+            "storageGib": self.limits.storage_gib,
+            "pricePerHour": self.price_per_hour,
+        }
 
 
-def total(containers: Iterable[Mapping[str, Any]]) -> Total:
-    """The sum over a stack's declared containers and what its job runner offers."""
-    found = list(containers)
+def total(
+    workloads: Iterable[Workload], claims_gib: float = 0.0, core_price: float = 0.0, gib_price: float = 0.0
+) -> Total:
+    """The sum over a stack's declared workloads, replica by replica, and what its job runner offers."""
+    found = list(workloads)
     offers = [offer for offer in map(_offer, found) if offer]
-    memory_mib = sum(float(each.get("memory") or 0) for each in found) + sum(
-        each.capacity.memory_mib for each in offers
-    )
+    own = [each for each in found if each.kind != serving.KIND]
+    declared = reduce(add, (each.takes * each.replicas for each in found), Limits(storage_gib=claims_gib))
+    services = reduce(add, (each.takes * each.replicas for each in own), Limits())
+    offered = reduce(add, (_offered(each) for each in offers), Limits())
+    price = sum(price_of_capacity(each) for each in offers) + _price_of_models(found, offers)
     return Total(
-        cpu=sum(float(each.get("cpus") or 0) for each in found) + sum(each.capacity.cpu for each in offers),
-        memory_gib=memory_mib / 1024,
-        gpus=sum(gpu.count for each in offers for gpu in each.accelerators.values()),
-        price_per_hour=sum(price_of_capacity(each) for each in offers),
+        limits=declared + offered,
+        price_per_hour=price + services.cpu * core_price + services.memory_mib / 1024 * gib_price,
     )
 
 
-def _offer(container: Mapping[str, Any]) -> PlatformConfig | None:
-    """What a job runner tells its controllers; None for any other container."""
-    text = environment_of(container).get(contract.ENV_CONFIG)
-    runs_jobs = labels_of(container).get(contract.LABEL_KIND) == "job_runner"
-    return PlatformConfig.from_json(text) if runs_jobs and text else None
+def _offer(each: Workload) -> PlatformConfig | None:
+    """What a job runner tells its controllers; None for anything else."""
+    texts = [container.environment.get(contract.ENV_CONFIG) for container in each.containers]
+    text = next(filter(None, texts), None)
+    return PlatformConfig.from_json(text) if each.kind == KIND_OFFERING and text else None
+
+
+def _offered(config: PlatformConfig) -> Limits:
+    gpus = sum(gpu.count for gpu in config.accelerators.values())
+    return Limits(config.capacity.cpu, config.capacity.memory_mib, gpus)
 
 
 def price_of_capacity(config: PlatformConfig) -> float:
     """The most that an hour can cost: the capacity full of the dearest machine type, and every GPU taken."""
-    machines = max((_fit(config, each) * each.price_per_hour for each in config.machine_types.values()), default=0.0)
-    return machines + sum(each.count * each.price_per_hour for each in config.accelerators.values())
+    filled = max((_fit(config, each) * each.price_per_hour for each in config.machine_types.values()), default=0.0)
+    return filled + sum(each.count * each.price_per_hour for each in config.accelerators.values())
 
 
 def _fit(config: PlatformConfig, machine: MachineType) -> int:
@@ -71,28 +96,54 @@ def _fit(config: PlatformConfig, machine: MachineType) -> int:
     return int(min(config.capacity.cpu / machine.cpu, config.capacity.memory_mib / machine.memory_mib))
 
 
+def _price_of_models(found: Iterable[Workload], offers: list[PlatformConfig]) -> float:
+    """Declared models run beside the capacity for jobs, each on its machine type."""
+    price = 0.0
+    for each in found:
+        text = each.noted(contract.LABEL_DEPLOYED_MODEL)
+        if offers and text:
+            price += machines.price_per_hour(serving.DeployedModel.from_json(text).machine, offers[0]) * each.replicas
+    return price
+
+
 def validate(args: StackValidationArgs, report: ReportViolation) -> None:
     """Report every budget that the stack exceeds."""
-    settings = {**{key: schema["default"] for key, schema in SETTINGS.items()}, **args.get_config()}
-    taken = total(_containers(args.resources)).by_setting()
-    for name, limit in settings.items():
-        if taken[name] > limit + 1e-9:
+    settings = {**{key: schema["default"] for key, schema in {**BUDGETS, **RATES}.items()}, **args.get_config()}
+    taken = total(
+        _workloads(args.resources),
+        sum(_claims(args.resources)),
+        settings["corePricePerHour"],
+        settings["gibPricePerHour"],
+    ).by_setting()
+    for name in BUDGETS:
+        if taken[name] > settings[name] + 1e-9:
             report(
-                f"the stack takes up to {taken[name]:.4g} of {name}, its budget is {limit:.4g}; lower cairn:capacity, "
-                f'cairn:machineTypes or cairn:resources, or raise "stack-budget": {{"{name}": …}} in the policy config',
+                f"the stack takes up to {taken[name]:.4g} of {name}, its budget is {settings[name]:.4g}; lower "
+                "cairn:capacity, cairn:machineTypes, cairn:resources, or replicas and sizes of your own, or raise "
+                f'"stack-budget": {{"{name}": …}} in the policy config',
                 None,
             )
 
 
-def _containers(resources: Iterable[PolicyResource]) -> list[Mapping[str, Any]]:
-    return [each.props for each in resources if each.resource_type == CONTAINER]
+def _workloads(resources: Iterable[PolicyResource]) -> Iterator[Workload]:
+    for each in resources:
+        found = workload(each.resource_type, each.props)
+        if found:
+            yield found
+
+
+def _claims(resources: Iterable[PolicyResource]) -> Iterator[float]:
+    """Each PersistentVolumeClaim's GiB."""
+    for each in resources:
+        if kubernetes.kind_of(each.resource_type) == "PersistentVolumeClaim":
+            yield kubernetes.claimed_gib(each.props)
 
 
 RULES: Final = (
     StackValidationPolicy(
         name="stack-budget",
-        description="The whole stack stays within its budgets of CPU, memory, GPUs and price per hour.",
+        description="The whole stack stays within its budgets of CPU, memory, GPUs, disk and price per hour.",
         validate=validate,
-        config_schema=PolicyConfigSchema(properties={name: dict(schema) for name, schema in SETTINGS.items()}),
+        config_schema=PolicyConfigSchema(properties={name: dict(each) for name, each in {**BUDGETS, **RATES}.items()}),
     ),
 )

@@ -1,49 +1,97 @@
-"""What is reachable from where: ports on the loopback only, the engine's socket for one kind only."""
+"""What is reachable from where: ports of the services that the stack publishes, and only as its config says."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+import json
+from collections.abc import Iterator
+from typing import Final
 
-from policies.rules.resources import Properties, labels_of, rule, texts
+import pulumi
+
+from policies.reading.kubernetes import group_of, kind_of, labels_of, section
+from policies.reading.workloads import Container, Properties
+from policies.rules.making import Check, Config, each, resource_rule, texts, workload_rule
 from workloads import contract
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
-SOCKETS: Final = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
-# A folder above a socket gives the socket away as well.
-ABOVE_SOCKETS: Final = ("/", "/run", "/var", "/var/run", "/run/containerd")
+INSIDE: Final = ("ClusterIP", "")
+STACK_SETTING: Final = "cairn:kubernetes"
+DEFAULT_EXPOSURE: Final = "NodePort"  # of cairn:kubernetes.expose
+PUBLISHED_KINDS: Final = ["gateway", "object_store", "tracking"]
 
 
-def loopback_only(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
+def ports_of_docker(container: Container, _: Config) -> Iterator[str]:
     """Published ports are bound to the host's loopback."""
-    if props.get("publishAllPorts"):
+    if container.props.get("publishAllPorts"):
         yield "publishes every port of its image; remove publishAllPorts and name the ports"
-    for port in props.get("ports") or ():
+    for port in container.props.get("ports") or ():
         if port.get("ip") not in LOOPBACK:
             yield f"publishes port {port['internal']:g} on {port.get('ip') or 'every address'}; set its ip to 127.0.0.1"
 
 
-def engine_socket(props: Properties, config: Mapping[str, Any]) -> Iterator[str]:
-    """Only the named kinds see the engine's socket, which is as good as root on the host."""
-    kind = labels_of(props).get(contract.LABEL_KIND, "")
-    if kind in config["allowedKinds"]:
+def ports_of_kubernetes(container: Container, _: Config) -> Iterator[str]:
+    """No container takes a port of its node: Services publish."""
+    for port in container.props.get("ports") or ():
+        if port.get("hostPort"):
+            yield f"takes port {port['hostPort']:g} of its node; remove hostPort (Services publish)"
+
+
+def service(props: Properties, config: Config) -> Iterator[str]:
+    """A Service stays inside the cluster, unless its kind is published, and then only the way that the config names."""
+    spec, kind = section(props, "spec"), labels_of(props).get(contract.LABEL_KIND, "")
+    if spec.get("externalIPs"):
+        yield "takes the addresses of others (externalIPs); remove externalIPs"
+    exposed = str(spec.get("type") or "")
+    if exposed in INSIDE:
         return
-    for source in _sources(props):
-        if source.rsplit("/", 1)[-1] in SOCKETS or (source.rstrip("/") or "/") in ABOVE_SOCKETS:
-            allowed = ", ".join(config["allowedKinds"]) or "nothing"
-            yield f"mounts {source} and so commands the container engine; remove the mount (allowed for: {allowed})"
+    if exposed == "ExternalName":
+        yield "leads out of the cluster (ExternalName); remove it and let its clients name the host themselves"
+    elif kind not in config["publishedKinds"]:
+        published = ", ".join(config["publishedKinds"]) or "nothing"
+        yield f'is reachable from outside the cluster ({exposed}); set type to "ClusterIP" (published are: {published})'
+    elif exposed not in (config["types"] or [_wanted()]):
+        remedy = f'set cairn:kubernetes.expose to "{exposed}", or type to "ClusterIP"'
+        yield f"is reachable by {exposed}, which the stack's config does not ask for; {remedy}"
 
 
-def _sources(props: Properties) -> Iterator[str]:
-    """Paths of the host that the container sees."""
-    yield from (str(each["source"]) for each in props.get("mounts") or () if each.get("type") == "bind")
-    yield from (str(each["hostPath"]) for each in props.get("volumes") or () if each.get("hostPath"))
+def _wanted() -> str:
+    """How the stack's config publishes; Pulumi tells a policy pack the config of the stack that it checks."""
+    section_of_stack = json.loads(pulumi.runtime.get_config_env().get(STACK_SETTING) or "{}")
+    return str(section_of_stack.get("expose") or DEFAULT_EXPOSURE)
+
+
+def ingress(props: Properties, _: Config) -> Iterator[str]:
+    """Every host of an Ingress has a certificate, so that no token crosses a network in clear."""
+    spec = section(props, "spec")
+    covered = {host for each_one in spec.get("tls") or () for host in each_one.get("hosts") or ()}
+    hosts = [str(rule.get("host") or "") for rule in spec.get("rules") or ()] or [""]
+    for host in hosts:
+        if not spec.get("tls") or (host and host not in covered):
+            shown = host or "every host"
+            yield f'serves {shown} without TLS; add {{hosts: ["{host}"], secretName: …}} to spec.tls'
+
+
+def _service_check(resource_type: str) -> Check | None:
+    return service if (group_of(resource_type), kind_of(resource_type)) == ("core", "Service") else None
+
+
+def _ingress_check(resource_type: str) -> Check | None:
+    return ingress if kind_of(resource_type) == "Ingress" else None
 
 
 RULES: Final = (
-    rule("container-loopback-only", "Published ports are bound to 127.0.0.1.", loopback_only),
-    rule(
-        "container-engine-socket",
-        "Only the job runner talks to the container engine.",
-        engine_socket,
-        config={"allowedKinds": texts(["job_runner"], "kinds that may mount the engine's socket")},
+    workload_rule(
+        "container-loopback-only",
+        "Containers publish no port beyond 127.0.0.1.",
+        docker=each(ports_of_docker),
+        kubernetes=each(ports_of_kubernetes),
     ),
+    resource_rule(
+        "service-exposure",
+        "Only what the stack publishes is reachable from outside the cluster, the way that its config names.",
+        _service_check,
+        config={
+            "publishedKinds": texts(PUBLISHED_KINDS, "kinds that may be reachable from outside the cluster"),
+            "types": texts([], "types of Service that may be so; when empty, what cairn:kubernetes.expose names"),
+        },
+    ),
+    resource_rule("ingress-tls", "An Ingress serves nothing without TLS.", _ingress_check),
 )

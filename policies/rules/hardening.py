@@ -1,81 +1,127 @@
-"""A container is a plain user's process: no root, no privileges, no capabilities, no writes to its image."""
+"""A container is a plain user's process: no root, no privileges, no capabilities, no writes to its image.
 
-from collections.abc import Iterator, Mapping
+On Kubernetes these are, with `confinement`, `host` and `volumes`, the Pod Security Standard "restricted", and more.
+"""
+
+from collections.abc import Iterator
 from typing import Any, Final
 
-from policies.rules.resources import Properties, labels_of, rule, texts
+from policies.reading.kubernetes import section
+from policies.reading.workloads import Container, Workload
+from policies.rules.contexts import CONTEXT, silent, stated
+from policies.rules.making import Config, each, texts, workload_rule
 from workloads import contract
 
-HOST_NAMESPACES: Final = ("networkMode", "pidMode", "ipcMode", "usernsMode", "cgroupnsMode")
-UNCONFINED: Final = (
-    "seccomp=unconfined",
-    "seccomp:unconfined",
-    "apparmor=unconfined",
-    "apparmor:unconfined",
-    "label=disable",
-    "label:disable",
-)
+NO_NEW_PRIVILEGES: Final = {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}
+ROOT: Final = ("0", "0.0", "root")
 
 
-def non_root(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
+def user_of_docker(container: Container, _: Config) -> Iterator[str]:
     """The user is named and is neither root nor in root's group."""
-    user, _colon, group = str(props.get("user") or "").partition(":")
-    if user in ("", "0", "root"):
+    user, _colon, group = str(container.props.get("user") or "").partition(":")
+    if user in ("", *ROOT):
         shown = user or "whatever user the image names"
         yield f'runs as {shown}; set user to an id other than 0, such as "{contract.RUN_AS}"'
-    if group in ("0", "root"):
+    if group in ROOT:
         yield f'runs in group {group}; set user to "uid:gid" with a gid other than 0'
 
 
-def no_new_privileges(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
-    """Set-user-id programs gain nothing, and the engine's own confinement stays on."""
-    options = list(props.get("securityOpts") or ())
-    if not {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"} & set(options):
+def user_of_kubernetes(pod: Workload, _: Config) -> Iterator[str]:
+    """The kubelet is told to refuse root, and nobody names root or its group."""
+    for place, value in stated(pod, "runAsNonRoot"):
+        if value is not True:
+            yield f"{place}may run as root; set {CONTEXT}.runAsNonRoot to true"
+    for place in silent(pod, "runAsNonRoot"):
+        yield f"{place}may run as root; set {CONTEXT}.runAsNonRoot to true, there or for the whole pod"
+    for name, what in {"runAsUser": "as root", "runAsGroup": "in root's group", "fsGroup": "in root's group"}.items():
+        for place, value in stated(pod, name):
+            if _root(value):
+                yield f"{place}runs {what}; set {CONTEXT}.{name} to an id other than 0, such as {contract.RUN_AS_UID}"
+    if any(map(_root, section(pod.spec, CONTEXT).get("supplementalGroups") or ())):
+        yield f"the pod runs in root's group; remove 0 from {CONTEXT}.supplementalGroups"
+
+
+def _root(value: Any) -> bool:
+    return str(value) in ROOT
+
+
+def privileges_of_docker(container: Container, _: Config) -> Iterator[str]:
+    """Set-user-id programs gain nothing."""
+    if not NO_NEW_PRIVILEGES & set(container.props.get("securityOpts") or ()):
         yield 'may gain privileges; add "no-new-privileges:true" to securityOpts'
-    for option in options:
-        if option in UNCONFINED:
-            yield f'switches a confinement off with "{option}"; remove it from securityOpts'
 
 
-def no_capabilities(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
+def privileges_of_kubernetes(container: Container, _: Config) -> Iterator[str]:
+    """Set-user-id programs gain nothing."""
+    if section(container.props, CONTEXT).get("allowPrivilegeEscalation") is not False:
+        yield f"may gain privileges; set {CONTEXT}.allowPrivilegeEscalation to false"
+
+
+def capabilities_of_docker(container: Container, _: Config) -> Iterator[str]:
     """All capabilities are dropped and none is added."""
-    capabilities = props.get("capabilities") or {}
+    capabilities = container.props.get("capabilities") or {}
     if "ALL" not in (capabilities.get("drops") or ()):
         yield 'keeps Linux capabilities; set capabilities.drops to ["ALL"]'
     if added := capabilities.get("adds"):
         yield f"adds the capabilities {', '.join(added)}; remove capabilities.adds"
 
 
-def read_only_root(props: Properties, config: Mapping[str, Any]) -> Iterator[str]:
+def capabilities_of_kubernetes(container: Container, _: Config) -> Iterator[str]:
+    """All are dropped and none is added, not even the one that the standard leaves: no port is below 1024."""
+    capabilities = section(container.props, CONTEXT, "capabilities")
+    if "ALL" not in (capabilities.get("drop") or ()):
+        yield f'keeps Linux capabilities; set {CONTEXT}.capabilities.drop to ["ALL"]'
+    if added := capabilities.get("add"):
+        yield f"adds the capabilities {', '.join(added)}; remove {CONTEXT}.capabilities.add"
+
+
+def root_of_docker(workload: Workload, config: Config) -> Iterator[str]:
     """The image can't be changed from inside."""
-    if not props.get("readOnly") and labels_of(props).get(contract.LABEL_KIND) not in config["exemptKinds"]:
-        yield "may write to its root; set readOnly to true, and give it tmpfs or volumes where it must write"
+    yield from _writable(workload, config, "readOnly", "tmpfs or volumes")
 
 
-def no_host_parts(props: Properties, _: Mapping[str, Any]) -> Iterator[str]:
-    """Neither privileged nor inside a namespace of the host, nor with a device of it."""
-    if props.get("privileged"):
-        yield "is privileged; remove privileged"
-    for name in HOST_NAMESPACES:
-        if str(props.get(name) or "") == "host":
-            yield f'shares a namespace of the host; remove {name}: "host" (services meet on their stack\'s networks)'
-    if props.get("devices"):
-        yield "gets a device of the host; remove devices (GPUs are asked for with gpus)"
+def root_of_kubernetes(workload: Workload, config: Config) -> Iterator[str]:
+    """The image can't be changed from inside."""
+    yield from _writable(workload, config, f"{CONTEXT}.readOnlyRootFilesystem", "emptyDir or other volumes")
+
+
+def _writable(workload: Workload, config: Config, setting: str, instead: str) -> Iterator[str]:
+    if workload.kind in config["exemptKinds"]:
+        return
+    for container in workload.containers:
+        if not container.read_only_root:
+            remedy = f"set {setting} to true, and give it {instead} where it must write"
+            yield f"{container.place}may write to its root; {remedy}"
 
 
 RULES: Final = (
-    rule("container-non-root", "Containers run as a user other than root.", non_root),
-    rule("container-no-new-privileges", "Containers can't gain privileges.", no_new_privileges),
-    rule("container-no-capabilities", "Containers have no Linux capabilities.", no_capabilities),
-    rule(
+    workload_rule(
+        "container-non-root",
+        "Containers run as a user other than root.",
+        docker=each(user_of_docker),
+        kubernetes=user_of_kubernetes,
+    ),
+    workload_rule(
+        "container-no-new-privileges",
+        "Containers can't gain privileges.",
+        docker=each(privileges_of_docker),
+        kubernetes=each(privileges_of_kubernetes),
+    ),
+    workload_rule(
+        "container-no-capabilities",
+        "Containers have no Linux capabilities.",
+        docker=each(capabilities_of_docker),
+        kubernetes=each(capabilities_of_kubernetes),
+    ),
+    workload_rule(
         "container-read-only-root",
         "Containers can't change their image.",
-        read_only_root,
+        docker=root_of_docker,
+        kubernetes=root_of_kubernetes,
         config={
             "exemptKinds": texts(
                 ["deployed_model"], "kinds whose images are the user's own and may write to their layer"
             )
         },
     ),
-    rule("container-no-host-parts", "Containers are not privileged and share nothing of the host.", no_host_parts),
 )

@@ -1,11 +1,11 @@
-"""A good container as Pulumi's engine shows it to policies, and running a rule on a changed one."""
+"""A good Docker container as Pulumi's engine shows it to policies, and running rules on any resource."""
 
 from typing import Any
 
 from pulumi_policy import ResourceValidationArgs, ResourceValidationPolicy
 
+from policies.reading.docker import CONTAINER
 from policies.rules import ALL
-from policies.rules.resources import CONTAINER
 from workloads import contract
 
 LABELS = {
@@ -38,6 +38,8 @@ GOOD: dict[str, Any] = {
     "envs": ["PATH=/bin", "CAIRN_TOKEN_FILE=/run/secrets/token"],
     "mounts": [{"type": "volume", "source": "cairn-test-api", "target": "/data"}],
     "labels": labels(),
+    "restart": "unless-stopped",
+    "healthcheck": {"tests": ["CMD", "true"], "interval": "5s"},
 }
 
 
@@ -53,6 +55,13 @@ def violations(
 ) -> list[str]:
     """What the rule says of the good container with these changes; None removes a property."""
     props = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    return complaints(rule(name), resource_type, props, config)
+
+
+def complaints(
+    asked: ResourceValidationPolicy, resource_type: str, props: dict[str, Any], config: dict[str, Any] | None = None
+) -> list[str]:
+    """What a rule says of a resource named "it"."""
     arguments = ResourceValidationArgs(
         resource_type, props, "urn", "it", None, None, config=config or {}  # type: ignore[arg-type]
     )  # fmt: skip
@@ -61,5 +70,12 @@ def violations(
     def report(message: str, urn: str | None = None) -> None:
         found.append(message)
 
-    rule(name).validate(arguments, report)
+    asked.validate(arguments, report)
     return found
+
+
+def refusals(resource_type: str, props: dict[str, Any]) -> dict[str, list[str]]:
+    """What every rule says of a resource, without those that have nothing to say."""
+    rules = [each for each in ALL if isinstance(each, ResourceValidationPolicy)]
+    said = {each.name: complaints(each, resource_type, props) for each in rules}
+    return {name: messages for name, messages in said.items() if messages}

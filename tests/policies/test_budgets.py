@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pulumi_policy import PolicyResource, StackValidationArgs, StackValidationPolicy
 
+from policies.reading.docker import CONTAINER, workload
 from policies.rules import ALL
 from policies.rules.budgets import price_of_capacity, total
-from policies.rules.resources import CONTAINER
 from tests.policies.support import GOOD, labels
 from workloads import contract
 from workloads.config import AcceleratorType, Capacity, MachineType, PlatformConfig
@@ -32,7 +32,7 @@ def violations(*containers: dict[str, Any], **config: float) -> list[str]:
         PolicyResource(CONTAINER, props, "urn", "it", None, None, None, [], {})  # type: ignore[arg-type]
         for props in containers
     ]
-    (rule,) = [each for each in ALL if isinstance(each, StackValidationPolicy)]
+    (rule,) = [each for each in ALL if isinstance(each, StackValidationPolicy) and each.name == "stack-budget"]
     found: list[str] = []
 
     def report(message: str, urn: str | None = None) -> None:
@@ -44,8 +44,8 @@ def violations(*containers: dict[str, Any], **config: float) -> list[str]:
 
 def test_total() -> None:
     """Services' limits, the capacity for jobs and its dearest use add up."""
-    taken = total([GOOD, RUNNER])
-    assert (taken.cpu, taken.memory_gib, taken.gpus) == (5.0, 9.0, 2)
+    taken = total(map(workload, [GOOD, RUNNER]))
+    assert (taken.limits.cpu, taken.limits.memory_mib / 1024, taken.limits.gpus) == (5.0, 9.0, 2)
     assert taken.price_per_hour == pytest.approx(4 * 0.1 + 2 * 0.35)
 
 
@@ -73,4 +73,4 @@ def test_over_budget(name: str, limit: float, taken: str) -> None:
 def test_only_a_job_runner_offers_capacity() -> None:
     """The API is told the same config, and it is not counted twice."""
     api = {**RUNNER, "labels": labels(kind="api")}
-    assert total([RUNNER, api]).gpus == total([RUNNER]).gpus
+    assert total(map(workload, [RUNNER, api])).limits.gpus == total([workload(RUNNER)]).limits.gpus

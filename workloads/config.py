@@ -79,6 +79,26 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class ClusterConfig:
+    """What only the engine on Kubernetes needs to know; "" where there is none.
+
+    Attributes:
+        namespace: everything of the stack is in it.
+        jobs_priority, servers_priority: PriorityClasses of jobs (batch drivers too) and of model servers.
+        pull_secret: the Secret with the registry's login.
+        seccomp_profile: on the nodes; a container with a bucket's folder runs under it (see engines/seccomp.py).
+        beside: name of the service on whose node a pod with its volume must run; "" when the volume is on any node.
+    """
+
+    namespace: str
+    jobs_priority: str = ""
+    servers_priority: str = ""
+    pull_secret: str = ""
+    seccomp_profile: str = ""
+    beside: str = ""
+
+
+@dataclass(frozen=True)
 class PlatformConfig:
     """Everything the API and the controllers need to know about their stack.
 
@@ -92,6 +112,7 @@ class PlatformConfig:
         replica_domain: a container's host is "<container>.<replica_domain>"; just "<container>" when it is "".
         balanced: whether the engine balances a group's servers behind a host of the group's name; else the gateway
             is told every server.
+        cluster: where on Kubernetes; None on Docker.
     """
 
     stack: str
@@ -116,6 +137,7 @@ class PlatformConfig:
     engine: Literal["docker", "kubernetes"] = "docker"
     replica_domain: str = ""
     balanced: bool = False
+    cluster: ClusterConfig | None = None
 
     @property
     def parent(self) -> str:
@@ -139,6 +161,7 @@ class PlatformConfig:
             accelerators = raw.get("accelerators", {}).items()
             raw["accelerators"] = {k: AcceleratorType.from_json(v) for k, v in accelerators}
             raw["capacity"] = Capacity(**raw["capacity"])
+            raw["cluster"] = ClusterConfig(**raw["cluster"]) if raw.get("cluster") else None
             return cls(**raw)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{contract.ENV_CONFIG} is not a platform config: {error}") from error

@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from pulumi_policy import ResourceValidationArgs, ResourceValidationPolicy
+from pulumi_policy import (
+    PolicyResource,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 
 from policies.reading.docker import CONTAINER
 from policies.rules import ALL
@@ -71,6 +77,24 @@ def complaints(
         found.append(message)
 
     asked.validate(arguments, report)
+    return found
+
+
+def resource(resource_type: str, props: dict[str, Any]) -> PolicyResource:
+    """A resource as rules of the whole stack see it."""
+    return PolicyResource(resource_type, props, "urn", "it", None, None, None, [], {})  # type: ignore[arg-type]
+
+
+def stack_complaints(name: str, resources: list[PolicyResource], config: dict[str, Any] | None = None) -> list[str]:
+    """What the rule of that name says of a stack of these resources."""
+    (asked,) = [each for each in ALL if each.name == name]
+    assert isinstance(asked, StackValidationPolicy)
+    found: list[str] = []
+
+    def report(message: str, urn: str | None = None) -> None:
+        found.append(message)
+
+    asked.validate(StackValidationArgs(resources, config or {}), report)
     return found
 
 

@@ -3,14 +3,15 @@
 from typing import Any
 
 import pytest
-from pulumi_policy import PolicyResource, StackValidationArgs, StackValidationPolicy
+from pulumi_policy import PolicyResource
 
 from policies.reading.docker import CONTAINER, workload
-from policies.rules import ALL
 from policies.rules.budgets import price_of_capacity, total
-from tests.policies.support import GOOD, labels
+from tests.policies.manifests import TYPES, changed
+from tests.policies.support import GOOD, labels, resource, stack_complaints
 from workloads import contract
 from workloads.config import AcceleratorType, Capacity, MachineType, PlatformConfig
+from workloads.plans.serving import DeployedModel
 
 CONFIG = PlatformConfig(
     stack="test",
@@ -28,18 +29,7 @@ RUNNER = {**GOOD, "envs": [f"{contract.ENV_CONFIG}={CONFIG.to_json()}"], "labels
 
 def violations(*containers: dict[str, Any], **config: float) -> list[str]:
     """What the budget rule says of a stack of these containers."""
-    resources = [
-        PolicyResource(CONTAINER, props, "urn", "it", None, None, None, [], {})  # type: ignore[arg-type]
-        for props in containers
-    ]
-    (rule,) = [each for each in ALL if isinstance(each, StackValidationPolicy) and each.name == "stack-budget"]
-    found: list[str] = []
-
-    def report(message: str, urn: str | None = None) -> None:
-        found.append(message)
-
-    rule.validate(StackValidationArgs(resources, config), report)
-    return found
+    return stack_complaints("stack-budget", [resource(CONTAINER, props) for props in containers], config)
 
 
 def test_total() -> None:
@@ -74,3 +64,64 @@ def test_only_a_job_runner_offers_capacity() -> None:
     """The API is told the same config, and it is not counted twice."""
     api = {**RUNNER, "labels": labels(kind="api")}
     assert total(map(workload, [RUNNER, api])).limits.gpus == total([workload(RUNNER)]).limits.gpus
+
+
+def kubernetes(kind: str, **changes: Any) -> PolicyResource:
+    """A Kubernetes object of the stack, its changes by path with "__" for a space."""
+    props = changed(kind, {path.replace("__", " "): value for path, value in changes.items()})
+    return resource(TYPES[kind], props)
+
+
+def cluster_runner() -> PolicyResource:
+    """The job runner as a Deployment."""
+    env = [{"name": contract.ENV_CONFIG, "value": CONFIG.to_json()}]
+    runner = kubernetes("Deployment", container__env=env)
+    runner.props["spec"]["template"]["metadata"]["labels"][contract.LABEL_KIND] = "job_runner"
+    return runner
+
+
+def declared_model(replicas: int) -> PolicyResource:
+    """A declared endpoint's model on the large machine type with a GPU, its label's text in the annotation."""
+    machine = {"machineType": "large", "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 1}
+    model = DeployedModel(endpoint="e", id="1", model="m", image="i", replicas=replicas, machine=machine)
+    made = kubernetes("Deployment", spec__replicas=float(replicas))
+    pod = made.props["spec"]["template"]
+    pod["metadata"]["annotations"] = {contract.LABEL_DEPLOYED_MODEL: model.to_json()}
+    pod["metadata"]["labels"] |= {contract.LABEL_KIND: "deployed_model", contract.LABEL_DEPLOYED_MODEL: "h-0123"}
+    pod["spec"]["containers"][0]["resources"]["limits"] = {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "1"}
+    return made
+
+
+def broken(resources: list[PolicyResource], **config: float) -> dict[str, str]:
+    """The budgets that a stack exceeds, and what it takes."""
+    messages = [message.split() for message in stack_complaints("stack-budget", resources, config)]
+    return {words[7].rstrip(","): words[5] for words in messages}
+
+
+def test_cluster_adds_up() -> None:
+    """Replicas times what a pod takes, the job runner's offer, disks: each counted once."""
+    claim = kubernetes("PersistentVolumeClaim")
+    stack = [kubernetes("Deployment", spec__replicas=2.0), cluster_runner(), declared_model(3), claim, claim]
+    nothing = dict.fromkeys(("cpu", "memoryGib", "gpus", "storageGib", "pricePerHour"), 0.0)
+    taken = broken(stack, **nothing)
+    # 2 + 1 services of 1 core and 640 MiB, capacity 4 cores and 8 GiB with 2 GPUs, 3 models of 4 cores, 8 GiB, 1 GPU
+    assert taken == {"cpu": "19", "memoryGib": "33.88", "gpus": "5", "storageGib": "40", "pricePerHour": "3.05"}
+
+
+def test_cluster_within_budget() -> None:
+    """The defaults hold a small stack."""
+    assert broken([kubernetes("Deployment"), kubernetes("PersistentVolumeClaim")]) == {}
+
+
+def test_gpus_that_no_job_runner_offers() -> None:
+    """A Job of one's own counts by its extended resources, replica by replica."""
+    limits = {"cpu": "1", "memory": "1Gi", "amd.com/gpu": "2"}
+    job = kubernetes("Job", spec__parallelism=3.0, container__resources__limits=limits)
+    assert broken([job], gpus=5.0) == {"gpus": "6"}
+    assert broken([job], gpus=6.0) == {}
+
+
+def test_rates_price_the_services() -> None:
+    """Where the platform's own machines are paid for, their cores and memory cost too."""
+    services = [kubernetes("Deployment", spec__replicas=4.0)]
+    assert broken(services, corePricePerHour=0.5, gibPricePerHour=0.4) == {"pricePerHour": "3"}

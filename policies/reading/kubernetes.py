@@ -6,7 +6,7 @@ from operator import add
 from typing import Any, Final
 
 from policies.reading.quantities import GIB, MIB, number
-from policies.reading.workloads import KUBERNETES, Container, Limits, Properties, Workload
+from policies.reading.workloads import KUBERNETES, Container, Limits, Properties, Workload, known
 
 PREFIX: Final = "kubernetes:"
 GROUPS: Final = ("core", "apps", "batch", "extensions")
@@ -49,7 +49,12 @@ def metadata_of(props: Properties) -> Properties:
 
 def labels_of(props: Properties) -> dict[str, str]:
     """A resource's labels."""
-    return dict(metadata_of(props).get("labels") or {})
+    return known(metadata_of(props).get("labels"))
+
+
+def annotations_of(props: Properties) -> dict[str, str]:
+    """A resource's annotations."""
+    return known(metadata_of(props).get("annotations"))
 
 
 def namespace_of(props: Properties) -> str:
@@ -79,7 +84,7 @@ def workload(resource_type: str, props: Properties) -> Workload:
         backend=KUBERNETES,
         spec=spec,
         labels=labels_of(template),
-        annotations=dict(metadata_of(template).get("annotations") or {}),
+        annotations=annotations_of(template),
         containers=containers,
         lasting=kind_of(resource_type) in LASTING,
         takes=_takes(containers) + Limits(storage_gib=storage),
@@ -115,7 +120,7 @@ def _containers(spec: Properties) -> Iterator[Container]:
                 place=f'{word} "{each.get("name", "")}" ',
                 props=each,
                 image=str(each.get("image") or ""),
-                environment={var["name"]: str(var.get("value") or "") for var in each.get("env") or ()},
+                environment={var["name"]: str(known(var).get("value") or "") for var in each.get("env") or ()},
                 arguments=[str(word) for word in (*(each.get("command") or ()), *(each.get("args") or ()))],
                 read_only_root=section(each, "securityContext").get("readOnlyRootFilesystem") is True,
                 limits=limits_of(each),

@@ -1,8 +1,11 @@
 """What both backends declare: workloads of like containers. A Docker container is a workload of one."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from pulumi_policy.proxy import UnknownValueError
 
 from workloads import contract
 
@@ -10,6 +13,15 @@ DOCKER: Final = "docker"
 KUBERNETES: Final = "kubernetes"
 
 Properties = Mapping[str, Any]
+
+
+def known(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The entries whose values are known; the others a preview can't know, and `up` asks again when they are."""
+    found = {}
+    for name in values or {}:
+        with suppress(UnknownValueError):
+            found[name] = (values or {})[name]
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from policies.reading import docker, kubernetes
 from policies.reading.resources import is_kubernetes, workload
-from policies.reading.workloads import KUBERNETES, Properties, Workload
+from policies.reading.workloads import KUBERNETES, Properties, Workload, known
 from policies.rules.making import Check, Config, resource_rule, texts
 from workloads import contract
 
@@ -36,13 +36,18 @@ def no_plain_secrets(resource_type: str, props: Properties, config: Config) -> I
     if found:
         remedy = REMEDIES.get(found.backend, f"{REMEDY} (uploads)")
         yield from (f"has a secret in {where}; {remedy}" for where in _in_workload(found, config))
-    metadata = kubernetes.metadata_of(props) if is_kubernetes(resource_type) else {"labels": docker.labels_of(props)}
-    for place in ("labels", "annotations"):
-        for name in _named(metadata.get(place) or {}, config):
-            yield f"has a secret in the {place.removesuffix('s')} {name}; remove it, everybody who may look sees it"
+    for place, values in _metadata(resource_type, props).items():
+        for name in _named(values, config):
+            yield f"has a secret in the {place} {name}; remove it, everybody who may look sees it"
     if kubernetes.kind_of(resource_type) == "ConfigMap":
-        for name in _in_files(props.get("data") or {}, config):
+        for name in _in_files(known(props.get("data")), config):
             yield f"has a secret in {name} of its data; move it to a Secret, mounted under {contract.SECRETS_DIR}"
+
+
+def _metadata(resource_type: str, props: Properties) -> dict[str, dict[str, str]]:
+    if not is_kubernetes(resource_type):
+        return {"label": docker.labels_of(props)}
+    return {"label": kubernetes.labels_of(props), "annotation": kubernetes.annotations_of(props)}
 
 
 def _in_workload(found: Workload, config: Config) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policies.reading import docker, kubernetes
 from policies.reading.quantities import number
@@ -104,3 +105,13 @@ def test_gpus_on_docker(props: dict[str, Any], gpus: int) -> None:
 def test_what_runs_nothing(token: str) -> None:
     """Other resources are no workloads."""
     assert read(token, {}) is None
+
+
+def test_a_preview_does_not_know_everything() -> None:
+    """An annotation or a variable that a preview can't know hides nothing else of the pod."""
+    annotations = {"cairn.checksum/x": UNKNOWN_STRING_VALUE, "a": "b"}
+    env = [{"name": "URL", "value": UNKNOWN_STRING_VALUE}, {"name": "C", "value": "d"}]
+    props = changed("Deployment", {"template metadata annotations": annotations, "container env": env})
+    found = kubernetes.workload(TYPES["Deployment"], unknown_checking_proxy(props))
+    assert found.annotations == {"a": "b"}
+    assert found.containers[0].environment == {"URL": "", "C": "d"}

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import pulumi
 
 from workloads import contract
-from workloads.plans.container import ContainerSpec, Mount, Probe, Resources
+from workloads.plans.container import Group, Mount, Probe, Resources
 
 CAPABILITY_ENGINE_ACCESS: Final = "engine-access"  # a service may start containers itself
 CAPABILITY_GPUS: Final = "gpus"  # containers may ask for GPUs
@@ -115,12 +115,12 @@ class Backend(Protocol):
 
     def workload(
         self,
-        spec: ContainerSpec,
+        group: Group,
         image: pulumi.Input[str],
         files: Mapping[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions,
-    ) -> pulumi.Resource:
-        """A container planned by workloads.plans, the same plan that the controllers carry out.
+    ) -> list[pulumi.Resource]:
+        """Containers planned by workloads.plans, the same plan that the controllers carry out; not waited for.
 
         The plan's image and files are given once more: an image may not be built yet, and a file's token not be made.
         The plan's mounts name volumes as `volume_name` does.

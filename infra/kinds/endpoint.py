@@ -15,7 +15,7 @@ from infra.backends.base import Backend
 from workloads import tokens as bearer
 from workloads.config import PlatformConfig
 from workloads.plans import serving
-from workloads.plans.container import ContainerSpec
+from workloads.plans.container import Group
 
 TOKEN_PLACEHOLDER: Final = "@TOKEN@"
 
@@ -67,13 +67,9 @@ def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel
     ]
 
 
-def plan(name: str, args: EndpointArgs) -> list[tuple[serving.DeployedModel, ContainerSpec]]:
-    """One container per replica; each with the model it serves."""
-    return [
-        (model, container)
-        for model in deployed_models(name, args)
-        for container in serving.plan(model, TOKEN_PLACEHOLDER, args.config)
-    ]
+def plan(name: str, args: EndpointArgs) -> list[tuple[serving.DeployedModel, Group]]:
+    """Each model with its group of servers."""
+    return [(model, serving.plan(model, TOKEN_PLACEHOLDER, args.config)) for model in deployed_models(name, args)]
 
 
 class Endpoint(pulumi.ComponentResource):
@@ -91,19 +87,19 @@ class Endpoint(pulumi.ComponentResource):
         """Declare the servers."""
         super().__init__(tokens.ENDPOINT, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        for model, container in plan(name, args):
-            image = args.images.get(container.image, container.image)
-            backend.workload(container, image, _files(model, container, args), child)
+        for model, group in plan(name, args):
+            wanted = group.template.image
+            backend.workload(group, args.images.get(wanted, wanted), _files(model, group, args), child)
         self.resource_name = f"{args.config.parent}/endpoints/{name}"
         self.register_outputs({"resourceName": self.resource_name})
 
 
-def _files(model: serving.DeployedModel, container: ContainerSpec, args: EndpointArgs) -> dict[str, pulumi.Output[str]]:
+def _files(model: serving.DeployedModel, group: Group, args: EndpointArgs) -> dict[str, pulumi.Output[str]]:
     """The plan's files with the server's token in its place."""
     principal = bearer.Principal(model.endpoint, bearer.ROLE_WORKLOAD, serving.buckets(model))
     key = pulumi.Output.secret(args.signing_key)
     token = key.apply(lambda text: bearer.sign(principal, args.config.stack, text))
-    return {path: _filled(token, text) for path, text in container.files.items()}
+    return {path: _filled(token, text) for path, text in group.template.files.items()}
 
 
 def _filled(token: pulumi.Output[str], text: str) -> pulumi.Output[str]:

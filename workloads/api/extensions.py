@@ -54,8 +54,10 @@ class Extensions:
         return {"cpu": {"used": used.cpu, "total": config.capacity.cpu}, "memory_mib": memory, **gpus}
 
     def _queue(self) -> list[Json]:
-        """Waiting jobs, oldest first, with the reason that the controllers noted."""
-        waiting = [row for kind in JOBS for row in self.context.store.list(kind, states=["JOB_STATE_QUEUED"])]
+        """Waiting jobs, oldest first, with the reason that the controllers noted: of the queue, or of the engine."""
+        states = ["JOB_STATE_QUEUED", "JOB_STATE_PENDING"]
+        rows = [row for kind in JOBS for row in self.context.store.list(kind, states=states)]
+        waiting = [row for row in rows if row.state == "JOB_STATE_QUEUED" or "reason" in row.status]
         waiting.sort(key=lambda row: row.create_time)
         return [
             {

@@ -10,9 +10,8 @@ from typing import Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.controllers import healthz
+from workloads.controllers import engines, healthz
 from workloads.controllers.assembly import Assembly
-from workloads.controllers.engines.docker import DockerEngine
 from workloads.controllers.gateway import HttpGateway
 from workloads.controllers.platform import Platform
 from workloads.registry import open_registry
@@ -32,7 +31,7 @@ def main() -> int:
     platform = Platform(
         config=config,
         store=store,
-        engine=DockerEngine(config.stack, config.networks),
+        engine=engines.open(config),
         models=open_registry(config, key, store),
         gateway=HttpGateway(config, key),
         signing_key=key,

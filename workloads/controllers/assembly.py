@@ -27,7 +27,7 @@ class Assembly:
         kinds: list[JobKind] = [CustomJobs(platform), BatchPredictionJobs(platform)]
         self.queue = Queue(platform, kinds)
         servers = Servers(platform, self.logs)
-        rows, routes = EndpointRows(platform, self.queue), Routes(platform.store, platform.gateway, servers.down)
+        rows, routes = EndpointRows(platform, self.queue), Routes(platform, servers.down)
         methods: dict[str, Method] = {
             "deployModel": Deploy(platform, rows, servers, routes),
             "mutateDeployedModel": Mutate(platform, rows, servers, routes),
@@ -45,6 +45,7 @@ class Assembly:
             sweep_chores=[Orphans(platform).sweep, Declared(platform, rows).sync, routes.sync],
             sweep_s=sweep_s,
         )
+        platform.engine.watch(self._wake)
 
     def _wake(self, name: str) -> None:
         self.loop.wake(name)

@@ -5,8 +5,8 @@ from typing import Any
 
 from workloads.controllers import jobs, outcome
 from workloads.controllers.platform import Json, Platform, error
-from workloads.plans import batch, names
-from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans import batch
+from workloads.plans.container import Group, Resources
 from workloads.plans.errors import InvalidWish
 from workloads.store import Resource
 
@@ -25,7 +25,7 @@ class BatchPredictionJobs:
         except LookupError as gone:
             raise InvalidWish(f"the model is gone: {gone}") from gone
 
-    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
+    def plan(self, row: Resource, attempt: int) -> list[Group]:
         """The driver and its servers, with a token that opens input, output and artefact."""
         model = self._model(row.message)
         lifetime = jobs.DEFAULT_TIMEOUT_S + jobs.TOKEN_MARGIN_S
@@ -49,8 +49,7 @@ class BatchPredictionJobs:
         """Where the output is and what became of the instances, as the driver's last line tells."""
         if "startTime" not in row.message:
             return {}
-        driver = names.container_name("batch", row.id, int(row.status.get("attempt", 0)), 0, 0)
-        lines = self._platform.engine.tail(driver, 1)
+        lines = self._platform.engine.tail(batch.driver(row.name, int(row.status.get("attempt", 0))), 1)
         found = batch.Result.from_line(lines[-1]) if lines else None
         if found is None:
             return {}

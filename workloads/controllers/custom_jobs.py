@@ -6,7 +6,7 @@ from typing import Any
 from workloads.controllers import jobs
 from workloads.controllers.platform import Json, Platform, duration_s
 from workloads.plans import training
-from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.container import Group, Resources
 from workloads.store import Resource
 
 
@@ -18,8 +18,8 @@ class CustomJobs:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
-        """One container per replica, with a token of the job's own."""
+    def plan(self, row: Resource, attempt: int) -> list[Group]:
+        """A group per worker pool, with a token of the job's own."""
         spec, config = row.message["jobSpec"], self._platform.config
         lifetime = duration_s(self.scheduling(row.message).get("timeout"), jobs.DEFAULT_TIMEOUT_S) + jobs.TOKEN_MARGIN_S
         token = self._platform.token(row.name, training.buckets(spec, config), lifetime)

@@ -6,6 +6,7 @@ from typing import Final
 
 from workloads.controllers import outcome
 from workloads.controllers.endpoint_rows import CODE_NOT_FOUND, CODE_PRECONDITION, EndpointRows, Failure, current
+from workloads.controllers.engines.base import Container
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json, Platform, duration_s, timestamp
 from workloads.controllers.servers import Servers
@@ -14,6 +15,7 @@ from workloads.plans.serving import DeployedModel
 
 POLL_S: Final = 0.3
 TIMEOUT_S: Final = 600.0
+CRASHES: Final = 5  # restarts by the engine that show a server will never come up
 
 
 def refuse_declared(entry: Json, model_id: str) -> None:
@@ -37,19 +39,27 @@ class BringUp:
         """Whether every server is healthy.
 
         Raises:
-            Failure: a server ends again and again, or does not become healthy in time; with its last words.
+            Failure: a server can't be started, ends again and again, or does not become healthy in time; with its last
+                words, or the engine's.
         """
         self._servers.start(model)
         waiting = self._servers.waiting_for(model)
         if not waiting:
             return True
-        if crashed := self._servers.crashed(model):
-            words = self._servers.last_words(crashed)
-            raise Failure(outcome.CODE_INVALID, f"The model's server {crashed} ends again and again; {words}")
+        for server in waiting:
+            self._refuse_hopeless(server)
         if (self._platform.now() - datetime.fromisoformat(started)).total_seconds() > timeout_s:
-            text = f"The model's server {waiting[0]} did not answer 200 at {model.health_path} within {timeout_s:g} s"
-            raise Failure(outcome.CODE_DEADLINE, f"{text}; {self._servers.last_words(waiting[0])}")
+            server = waiting[0]
+            text = f"The model's server {server.name} did not answer 200 at {model.health_path} within {timeout_s:g} s"
+            raise Failure(outcome.CODE_DEADLINE, f"{text}; {self._servers.last_words(server)}")
         return False
+
+    def _refuse_hopeless(self, server: Container) -> None:
+        if server.fatal:
+            raise Failure(outcome.CODE_INVALID, f"The model's server {server.name} can't be started: {server.problem}")
+        if server.restarts >= CRASHES:
+            words = self._servers.last_words(server)
+            raise Failure(outcome.CODE_INVALID, f"The model's server {server.name} ends again and again; {words}")
 
     def _shown(self, endpoint: str, model_id: str) -> Json:
         """The response: the deployed model as the endpoint's message has it."""
@@ -110,7 +120,7 @@ class Deploy(BringUp):
         endpoint, model_id = request["target"], request["message"]["deployedModel"]["id"]
         entry = self._rows.entry(endpoint, model_id)
         if entry and entry["phase"] == "deploying":
-            self._servers.remove(serving.server_names(current(entry)))
+            self._servers.remove([serving.group_name(current(entry))], self._servers.found(endpoint))
             self._rows.change(endpoint, lambda _, entries: _drop(entries, model_id))
 
 
@@ -119,7 +129,10 @@ def _drop(entries: dict[str, Json], model_id: str) -> None:
 
 
 class Mutate(BringUp):
-    """mutateDeployedModel: another number of replicas; the endpoint's controller removes those that are too many."""
+    """mutateDeployedModel: another number of replicas; the endpoint's controller removes those that are too many.
+
+    That is once they are not routed any more, so a model that gets fewer has nothing to bring up.
+    """
 
     response = "MutateDeployedModelResponse"
 
@@ -136,7 +149,7 @@ class Mutate(BringUp):
         if scaled != model:
             scaling = scaled.to_json()
             self._rows.reserve(endpoint, scaled, lambda _, entries: entries[model.id].update(scaling=scaling))
-            if not self._bring_up(started, scaled, TIMEOUT_S):
+            if scaled.replicas > model.replicas and not self._bring_up(started, scaled, TIMEOUT_S):
                 return POLL_S
         self._show(request, scaled)
         self._routes.sync()

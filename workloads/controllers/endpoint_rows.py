@@ -44,9 +44,9 @@ def target(entry: Json) -> DeployedModel:
     return DeployedModel.from_json(entry.get("scaling") or entry["model"])
 
 
-def server_names(entry: Json) -> set[str]:
-    """Every container that the entry stands for."""
-    return {*serving.server_names(current(entry)), *serving.server_names(target(entry))}
+def needed(entry: Json) -> DeployedModel:
+    """The model of an entry with every server that it stands for: those that are routed, and those on their way."""
+    return max(current(entry), target(entry), key=lambda model: model.replicas)
 
 
 class EndpointRows:

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from workloads import contract
-from workloads.controllers import probes
-from workloads.controllers.endpoint_rows import EndpointRows, current, deployed, server_names
+from workloads.controllers import probes, servers
+from workloads.controllers.endpoint_rows import EndpointRows, current, deployed, needed
 from workloads.controllers.engines.base import Container
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json
 from workloads.controllers.servers import Servers
 from workloads.plans import serving
-from workloads.plans.container import ContainerSpec
+from workloads.plans.container import Probe, container_name
 from workloads.store import Resource
 
 PROBE_S: Final = 10.0
@@ -28,8 +28,8 @@ class Endpoints:
     collection = "endpoints"
     states: Sequence[str] | None = None
 
-    def __init__(self, rows: EndpointRows, servers: Servers, table: Routes) -> None:
-        self._rows, self._servers, self._routes = rows, servers, table
+    def __init__(self, rows: EndpointRows, running: Servers, table: Routes) -> None:
+        self._rows, self._servers, self._routes = rows, running, table
         self._failed: dict[str, int] = {}  # server → health checks failed in a row
         self._unreachable: dict[str, int] = {}  # server → liveness checks failed in a row
         self._probed: dict[str, float] = {}
@@ -43,43 +43,49 @@ class Endpoints:
         for entry in entries.values():
             if entry["phase"] == "ready":
                 self._keep(entry, containers)
-        wanted = {name for entry in entries.values() for name in server_names(entry)}
-        self._servers.remove(sorted(name for name in containers if name not in wanted and _is_ours(containers[name])))
-        if entries:
+        wanted = {serving.group_name(current(entry)) for entry in entries.values()}
+        gone = {each.group for each in containers if each.group not in wanted and _is_ours(each)}
+        self._servers.remove(sorted(gone), containers)
+        if entries and not self._servers.are_supervised:
             self._probe(row, containers)
         return PROBE_S if entries else None
 
-    def _keep(self, entry: Json, containers: Mapping[str, Container]) -> None:
-        """Every server runs, and its log is kept."""
-        model = current(entry)
-        gone = [n for n in serving.server_names(model) if n not in containers or containers[n].phase != "running"]
-        if gone and not entry.get("declared"):  # Pulumi makes the declared ones
-            self._servers.start(model)
+    def _keep(self, entry: Json, containers: Sequence[Container]) -> None:
+        """As many servers run as are needed, and their logs are kept."""
+        model = needed(entry)
+        running = [each.phase == "running" for each in servers.of(model, containers)]
+        if not (all(running) and len(running) == model.replicas) and not entry.get("declared"):
+            self._servers.start(model)  # Pulumi makes the declared ones
         self._servers.follow(model, containers)
 
-    def _probe(self, row: Resource, containers: Mapping[str, Container]) -> None:
+    def _probe(self, row: Resource, containers: Sequence[Container]) -> None:
         """Vertex' health and liveness checks, every ten seconds."""
         now = time.monotonic()
         if now - self._probed.get(row.name, -PROBE_S) < PROBE_S - 1:
             return
         self._probed[row.name] = now
+        found = {each.name: each for each in containers}
         ready = [current(entry) for entry in deployed(row).values() if entry["phase"] == "ready"]
-        down = {spec.name for model in ready for spec in self._servers.plan(model) if self._is_down(spec, containers)}
+        down = {
+            self._servers.address(name, model)
+            for model in ready
+            for name in (container_name(serving.group_name(model), index) for index in range(model.replicas))
+            if self._is_down(name, found.get(name), serving.probe(model))
+        }
         if self._servers.set_down(row.name, down):
             self._routes.sync()
 
-    def _is_down(self, spec: ContainerSpec, containers: Mapping[str, Container]) -> bool:
+    def _is_down(self, name: str, container: Container | None, probe: Probe) -> bool:
         """Whether the server gets no traffic; one that does not even accept connections is restarted besides."""
-        container, probe = containers.get(spec.name), spec.probe
-        if container is None or probe is None or container.phase != "running":
+        if container is None or container.phase != "running":
             return container is None
-        self._failed[spec.name] = self._count(self._failed, spec.name, probes.is_healthy(container.address, probe))
-        reached = not self._failed[spec.name] or probes.accepts(container.address, probe)
-        self._unreachable[spec.name] = self._count(self._unreachable, spec.name, reached)
-        if self._unreachable[spec.name] >= probe.failures:
-            self._unreachable[spec.name] = 0
-            self._servers.restart(spec.name)
-        return self._failed[spec.name] >= probe.failures
+        self._failed[name] = self._count(self._failed, name, probes.is_healthy(container.address, probe))
+        reached = not self._failed[name] or probes.accepts(container.address, probe)
+        self._unreachable[name] = self._count(self._unreachable, name, reached)
+        if self._unreachable[name] >= probe.failures:
+            self._unreachable[name] = 0
+            self._servers.restart(name)
+        return self._failed[name] >= probe.failures
 
     @staticmethod
     def _count(failures: Mapping[str, int], name: str, is_good: bool) -> int:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from workloads import tokens
 from workloads.config import PlatformConfig
-from workloads.controllers.platform import Gateway, Json
+from workloads.controllers.platform import Json, Platform
 from workloads.plans import routes
 from workloads.plans.serving import DeployedModel
-from workloads.store import NotFound, Resource, Store
+from workloads.store import NotFound, Resource
 
 TOKEN_LIFETIME_S: Final = 300.0
 TIMEOUT_S: Final = 15.0
@@ -58,18 +58,20 @@ class Routes:
     """Pushes the table whenever it differs from the gateway's.
 
     Args:
-        down: servers that get no traffic now, for whatever reason.
+        down: addresses of servers that get no traffic now, for whatever reason.
     """
 
-    def __init__(self, store: Store, gateway: Gateway, down: Callable[[], set[str]]) -> None:
-        self._store, self._gateway, self._down = store, gateway, down
+    def __init__(self, platform: Platform, down: Callable[[], set[str]]) -> None:
+        self._store, self._gateway, self._config = platform.store, platform.gateway, platform.config
+        self._down = down
         self._lock = threading.Lock()  # an older table must not overtake a newer one
 
     def sync(self) -> None:
         """Make the gateway's table that of the rows, and note on each row which split is in effect."""
         with self._lock:
             rows = self._store.list("endpoints")
-            wanted = routes.table([(row.name, split(row), ready_models(row)) for row in rows], self._down())
+            endpoints = [(row.name, split(row), ready_models(row)) for row in rows]
+            wanted = routes.table(endpoints, self._config, self._down())
             if self._gateway.routes() != wanted:
                 self._gateway.put_routes(wanted)
             for row in rows:

@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from workloads import contract
+from workloads.controllers import metering
 from workloads.controllers import outcome as verdicts
 from workloads.controllers.engines.base import Container, ImageMissing, Refused
 from workloads.controllers.logs import LogPump
 from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
-from workloads.plans import usage as usage_plan
-from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.container import Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
-from workloads.plans.machines import Demand
 from workloads.store import Resource
 
 LOG: Final = logging.getLogger(__name__)
@@ -35,8 +34,11 @@ HOLDING: Final = (PENDING, RUNNING, CANCELLING)  # may hold capacity
 ATTEMPTS: Final = 3  # Vertex retries a job up to three times, for the infrastructure's faults only
 DEFAULT_TIMEOUT_S: Final = 7 * 24 * 3600.0
 TOKEN_MARGIN_S: Final = 24 * 3600.0
+STARTING: Final = "its containers are being started"
 LAST_LINES: Final = 10
 DRAIN_S: Final = 60.0
+STARTING_S: Final = 2.0  # between looks at containers that do not run yet, should the engine's word of them be missed
+STOP_GRACE_S: Final = 30
 METER_S: Final = 15.0
 
 
@@ -45,11 +47,11 @@ class JobKind(Protocol):
 
     collection: str
 
-    def plan(self, row: Resource, attempt: int) -> list[ContainerSpec]:
-        """The containers of an attempt, the primary first."""
+    def plan(self, row: Resource, attempt: int) -> list[Group]:
+        """The groups of an attempt, the primary container's first."""
 
     def limits(self, message: Json) -> list[Resources]:
-        """What each of them reserves."""
+        """What each of their containers reserves."""
 
     def price_per_hour(self, message: Json) -> float:
         """The price of an hour of all of them."""
@@ -85,25 +87,50 @@ class JobController:
         return None  # QUEUED: the queue's business
 
     def _start(self, row: Resource) -> float | None:
-        """PENDING → RUNNING: every container of the attempt is up."""
+        """PENDING → RUNNING: every container of the attempt is up, or one has ended already."""
         attempt = int(row.status.get("attempt", 0))
         self._remove_containers(row, keep_attempt=attempt)
         try:
-            specs = self._kind.plan(row, attempt)
-            for image in {spec.image for spec in specs}:
+            groups = self._kind.plan(row, attempt)
+            for image in {group.template.image for group in groups}:
                 self._platform.engine.ensure_image(image)
-            for spec in specs:
-                self._platform.engine.run(spec)
+            for group in groups:
+                self._platform.engine.run(group)
         except (InvalidWish, ImageMissing, Refused) as wrong:
             return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {wrong}"))
+        containers = self._containers(row).values()
+        if fatal := next((each for each in containers if each.fatal), None):
+            return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {fatal.problem}"))
+        waiting = [each for each in containers if each.phase == "created"]
+        if waiting and not any(each.phase == "exited" for each in containers):
+            return self._wait(row, next((each.problem for each in waiting if each.problem), STARTING))
+        return self._run(row, groups)
+
+    def _wait(self, row: Resource, reason: str) -> float:
+        """Stay PENDING until the engine has found room, pulled images, …; the row tells what is missing."""
+
+        def note(message: Json, status: Json) -> None:
+            if message["state"] == PENDING:
+                status["reason"] = reason
+
+        if row.status.get("reason") != reason:
+            self._platform.store.update(row.name, note)
+        return STARTING_S
+
+    def _run(self, row: Resource, groups: Sequence[Group]) -> float | None:
         now = timestamp(self._platform.now())
-        replicas = [{"name": spec.name, "memory_mib": spec.resources.memory_mib} for spec in specs]
+        replicas = [
+            {"name": container_name(group.name, index), "memory_mib": group.template.resources.memory_mib}
+            for group in groups
+            for index in range(group.replicas)
+        ]
 
         def started(message: Json, status: Json) -> None:
             if message["state"] == PENDING:
                 message["state"] = RUNNING
                 message.setdefault("startTime", now)
                 status.update(running_since=now, replicas=replicas)
+                status.pop("reason", None)
 
         return self.reconcile(self._platform.store.update(row.name, started))
 
@@ -142,7 +169,7 @@ class JobController:
         if self._kind.scheduling(row.message).get("disableRetries") or attempt + 1 >= ATTEMPTS:
             return self._end(row, FAILED, error(verdict.code, f"Attempt {attempt + 1} was the last: {verdict.reason}."))
         LOG.warning("%s: %s; attempt %d follows", row.name, verdict.reason, attempt + 2)
-        spent = self._usage(row, self._platform.now())
+        spent = metering.used(row, self._platform.now(), self._platform.config.currency)
 
         def again(message: Json, status: Json) -> None:
             if message["state"] == RUNNING and int(status.get("attempt", 0)) == attempt:
@@ -167,16 +194,8 @@ class JobController:
         measured = row.status.get("metered_at")
         if measured and (now - datetime.fromisoformat(measured)).total_seconds() < METER_S - 1:
             return
-        usage = self._usage(row, now)
+        usage = metering.used(row, now, self._platform.config.currency)
         self._platform.store.update(row.name, lambda _, status: status.update(usage=usage, metered_at=timestamp(now)))
-
-    def _usage(self, row: Resource, now: datetime) -> Json:
-        since = row.status.get("running_since")
-        seconds = (now - datetime.fromisoformat(since)).total_seconds() if since else 0.0
-        reserved, price = row.status.get("reserved"), float(row.status.get("price_per_hour", 0.0))
-        demand = Demand.from_json(reserved) if reserved else Demand()
-        current = usage_plan.usage(seconds, demand, price, self._platform.config.currency)
-        return usage_plan.add(row.status.get("earlier_usage"), current)
 
     def _end(self, row: Resource, state: str, status_message: Mapping[str, Any] | None) -> float | None:
         """Write down how it ended before anything is undone: a controller that comes after finishes just that."""
@@ -197,7 +216,8 @@ class JobController:
         self._stop(containers.values())
         self._follow(row, containers.values())
         self._logs.drain(row.name, DRAIN_S)
-        usage = self._usage(row, datetime.fromisoformat(ended["end_time"]))
+        end_time = datetime.fromisoformat(ended["end_time"])
+        usage = metering.used(row, end_time, self._platform.config.currency)
         result = self._kind.result(row, ended["state"])
 
         def close(message: Json, status: Json) -> None:
@@ -213,10 +233,10 @@ class JobController:
         self._remove_containers(row, keep_attempt=None)
 
     def _stop(self, containers: Iterable[Container]) -> None:
-        running = [container.name for container in containers if container.phase == "running"]
-        if running:
-            with ThreadPoolExecutor(len(running)) as pool:  # together: each may take its whole grace
-                list(pool.map(lambda name: self._platform.engine.stop(name, 30), running))
+        groups = {container.group for container in containers if container.phase != "exited"}
+        if groups:
+            with ThreadPoolExecutor(len(groups)) as pool:  # together: each may take its whole grace
+                list(pool.map(lambda group: self._platform.engine.stop(group, STOP_GRACE_S), sorted(groups)))
 
     def _remove_containers(self, row: Resource, keep_attempt: int | None) -> None:
         old = [c for c in self._containers(row).values() if c.labels.get(contract.LABEL_ATTEMPT) != str(keep_attempt)]
@@ -224,5 +244,5 @@ class JobController:
             return
         self._stop(old)
         self._logs.drain(row.name, DRAIN_S)
-        for container in old:
-            self._platform.engine.remove(container.name)
+        for group in sorted({container.group for container in old}):
+            self._platform.engine.remove(group)

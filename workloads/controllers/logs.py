@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from workloads.controllers.engines.base import ContainerEngine, EngineError, LogEntry
+from workloads.controllers.engines.base import Engine, EngineError, LogEntry
 from workloads.store import NotFound, Store, StoreError
 
 LOG: Final = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class LogPump:
         on_end: called with the resource's name when one of its containers has ended.
     """
 
-    def __init__(self, store: Store, engine: ContainerEngine, on_end: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, engine: Engine, on_end: Callable[[str], None]) -> None:
         self.store, self.engine, self.on_end = store, engine, on_end
         self.closed = False
         self._tails: dict[str, _Tail] = {}

@@ -52,6 +52,7 @@ class Loop:
         self._controllers = {controller.collection: controller for controller in controllers}
         self._turn_chores, self._sweep_chores, self._sweep_s = turn_chores, sweep_chores, sweep_s
         self._woken: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._leads = threading.Event()
         self._lock = threading.Lock()
         self._busy: dict[str, bool] = {}  # being reconciled → woken meanwhile
         self._due: dict[str, float] = {}
@@ -60,18 +61,21 @@ class Loop:
         self.last_turn = time.monotonic()
 
     def wake(self, name: str) -> None:
-        """Look at the row soon."""
-        self._woken.put(name)
+        """Look at the row soon, while this process leads: before, nobody would; and the lead begins with a sweep."""
+        if self._leads.is_set():
+            self._woken.put(name)
 
     def run(self, leadership: Leadership, stop: threading.Event) -> None:
         """Work while this process leads and nobody asks to stop."""
-        over = threading.Event()
+        over, self._swept = threading.Event(), 0.0
+        self._leads.set()
         listener = threading.Thread(target=self._listen, args=(over,), daemon=True, name="listener")
         listener.start()
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="reconcile") as pool:
             while not stop.is_set() and leadership.held():
                 self._turn(pool)
             over.set()
+        self._leads.clear()
         listener.join(10)
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:

@@ -1,4 +1,4 @@
-"""Removes containers of ours that no row wants any more: left by a kill between two steps, or of deleted resources."""
+"""Removes groups of ours that no row wants any more: left by a kill between two steps, or of deleted resources."""
 
 from workloads import contract
 from workloads.controllers import jobs
@@ -18,9 +18,10 @@ class Orphans:
     def sweep(self) -> None:
         """Remove them. Containers are listed before rows are read: what a row has started since is not in the list."""
         labels = {contract.LABEL_RESOURCE: "", contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS}
-        for container in self._platform.engine.find(labels):
-            if not self._is_wanted(container.labels[contract.LABEL_RESOURCE]):
-                self._platform.engine.remove(container.name)
+        groups = {each.group: each.labels[contract.LABEL_RESOURCE] for each in self._platform.engine.find(labels)}
+        for group, resource in groups.items():
+            if not self._is_wanted(resource):
+                self._platform.engine.remove(group)
 
     def _is_wanted(self, resource: str) -> bool:
         """Whether the resource is there and, for a job, not over; endpoints look after their own."""

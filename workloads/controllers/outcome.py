@@ -52,9 +52,9 @@ def judge(names: Sequence[str], containers: Mapping[str, Container], memory_mib:
 def _replica(name: str, container: Container | None, memory_mib: int) -> Verdict:
     if container is None:
         return Verdict("lost", name, CODE_ABORTED, f"container {name} has vanished from the engine")
-    if container.phase == "created":
-        return Verdict("lost", name, CODE_ABORTED, f"container {name} was never started")
-    if container.phase == "running":
+    if container.fatal:
+        return Verdict("failed", name, CODE_INVALID, f"can't be started: {container.problem}")
+    if container.phase != "exited":
         return Verdict("running", name)
     return _ended(name, container, memory_mib)
 

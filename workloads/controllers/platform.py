@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from workloads import tokens
 from workloads.config import PlatformConfig
-from workloads.controllers.engines.base import ContainerEngine
+from workloads.controllers.engines.base import Engine
 from workloads.store import Store
 
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ class Platform:
 
     config: PlatformConfig
     store: Store
-    engine: ContainerEngine
+    engine: Engine
     models: Models
     gateway: Gateway
     signing_key: str

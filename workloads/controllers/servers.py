@@ -1,7 +1,7 @@
 """Model servers of deployed models: start, check, stop. Shared by the endpoints' and the operations' controllers."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from workloads import contract
@@ -10,13 +10,12 @@ from workloads.controllers.engines.base import Container
 from workloads.controllers.logs import LogPump
 from workloads.controllers.platform import Platform
 from workloads.plans import serving
-from workloads.plans.container import ContainerSpec
 from workloads.plans.serving import DeployedModel
 
 # A server is long-lived; its token names one bucket, and is only read at a start.
 TOKEN_LIFETIME_S: Final = 5 * 365 * 24 * 3600.0
-CRASHES: Final = 5  # restarts by the engine that show a server will never come up
 LAST_LINES: Final = 10
+STOP_GRACE_S: Final = 30
 DRAIN_S: Final = 10.0
 
 
@@ -28,71 +27,89 @@ class Servers:
         self._lock = threading.Lock()
         self._down: dict[str, set[str]] = {}
 
-    def plan(self, model: DeployedModel) -> list[ContainerSpec]:
-        """The servers' containers, with a token of the model's own."""
-        token = self._platform.token(model.endpoint, serving.buckets(model), TOKEN_LIFETIME_S)
-        return serving.plan(model, token, self._platform.config)
+    @property
+    def are_supervised(self) -> bool:
+        """Whether the engine probes and restarts them by itself."""
+        return self._platform.engine.supervises
 
-    def found(self, endpoint: str) -> dict[str, Container]:
-        """The endpoint's containers, by name."""
-        return {each.name: each for each in self._platform.engine.find({contract.LABEL_RESOURCE: endpoint})}
+    def found(self, endpoint: str) -> list[Container]:
+        """The endpoint's containers."""
+        return self._platform.engine.find({contract.LABEL_RESOURCE: endpoint})
 
     def start(self, model: DeployedModel) -> None:
-        """Have every server of the model running: what was removed, or stopped by a hand, is made again."""
-        for spec in self.plan(model):
-            self._platform.engine.ensure_image(spec.image)
-            container = self._platform.engine.get(spec.name)
-            if container and container.phase == "exited":
-                self._platform.engine.remove(spec.name)
-            self._platform.engine.run(spec)
+        """Have every server of the model running, and no more: what was removed or stopped by a hand is made again."""
+        token = self._platform.token(model.endpoint, serving.buckets(model), TOKEN_LIFETIME_S)
+        group = serving.plan(model, token, self._platform.config)
+        self._platform.engine.ensure_image(group.template.image)
+        self._platform.engine.run(group)
 
-    def follow(self, model: DeployedModel, containers: Mapping[str, Container]) -> None:
+    def follow(self, model: DeployedModel, containers: Iterable[Container]) -> None:
         """Keep the servers' logs."""
-        for number, name in enumerate(serving.server_names(model)):
-            if name in containers and containers[name].phase == "running":
-                self._logs.follow(model.endpoint, f"{model.id}-{number}", name, running=True)
+        for each in of(model, containers):
+            if each.phase == "running":
+                number = each.name.removeprefix(f"{each.group}-")
+                self._logs.follow(model.endpoint, f"{model.id}-{number}", each.name, running=True)
 
-    def waiting_for(self, model: DeployedModel) -> list[str]:
-        """The servers that do not answer their health check."""
-        specs, containers = self.plan(model), self.found(model.endpoint)
+    def waiting_for(self, model: DeployedModel) -> list[Container]:
+        """The servers that can't predict yet; none once as many can as the model wants."""
+        containers = of(model, self.found(model.endpoint))
         self.follow(model, containers)
-        return [spec.name for spec in specs if not _is_healthy(spec, containers.get(spec.name))]
+        waiting = [each for each in containers if not is_healthy(model, each)]
+        if len(containers) - len(waiting) >= model.replicas:
+            return []
+        name = serving.group_name(model)
+        return waiting or [Container(name, "created", group=name, problem="the engine has not made it yet")]
 
-    def crashed(self, model: DeployedModel) -> str:
-        """A server that the engine has restarted again and again; "" when there is none."""
-        containers = self.found(model.endpoint)
-        names = [name for name in serving.server_names(model) if name in containers]
-        return next((name for name in names if containers[name].restarts >= CRASHES), "")
-
-    def last_words(self, name: str) -> str:
-        """The end of a server's log, for an error message."""
-        lines = "\n".join(self._platform.engine.tail(name, LAST_LINES))
+    def last_words(self, container: Container) -> str:
+        """Why a server does not start, or else the end of its log; for an error message."""
+        if container.problem:
+            return container.problem
+        lines = "\n".join(self._platform.engine.tail(container.name, LAST_LINES))
         return f"its last lines:\n{lines}" if lines else "it printed nothing"
 
     def restart(self, name: str) -> None:
         """Restart a server that hangs."""
         self._platform.engine.restart(name)
 
-    def remove(self, names: list[str]) -> None:
-        """Stop and remove these servers."""
-        for name in names:
-            self._platform.engine.stop(name, 30)
-        for name in names:
-            self._logs.drain_container(name, DRAIN_S)
-            self._platform.engine.remove(name)
+    def remove(self, groups: Sequence[str], containers: Sequence[Container]) -> None:
+        """Stop and remove the servers of these groups.
 
-    def set_down(self, endpoint: str, names: set[str]) -> bool:
-        """These servers of the endpoint get no traffic; whether that is news."""
+        Args:
+            containers: among others theirs, whose last lines are kept.
+        """
+        for group in groups:
+            self._platform.engine.stop(group, STOP_GRACE_S)
+        for group in groups:
+            for each in containers:
+                if each.group == group:
+                    self._logs.drain_container(each.name, DRAIN_S)
+            self._platform.engine.remove(group)
+
+    def address(self, container: str, model: DeployedModel) -> str:
+        """As the gateway's table has it."""
+        return serving.address(container, model, self._platform.config)
+
+    def set_down(self, endpoint: str, addresses: set[str]) -> bool:
+        """The servers at these addresses get no traffic; whether that is news."""
         with self._lock:
-            changed = self._down.get(endpoint, set()) != names
-            self._down[endpoint] = names
+            changed = self._down.get(endpoint, set()) != addresses
+            self._down[endpoint] = addresses
         return changed
 
     def down(self) -> set[str]:
-        """Every server that gets no traffic now."""
+        """Every address that gets no traffic now."""
         with self._lock:
-            return {name for names in self._down.values() for name in names}
+            return {address for addresses in self._down.values() for address in addresses}
 
 
-def _is_healthy(spec: ContainerSpec, container: Container | None) -> bool:
-    return bool(container and spec.probe and probes.is_healthy(container.address, spec.probe))
+def of(model: DeployedModel, containers: Iterable[Container]) -> list[Container]:
+    """Those that are the model's servers."""
+    group = serving.group_name(model)
+    return [each for each in containers if each.group == group]
+
+
+def is_healthy(model: DeployedModel, container: Container) -> bool:
+    """Whether the server can predict: the engine's word, or else what it answers over the network."""
+    if container.ready is not None:
+        return container.ready
+    return probes.is_healthy(container.address, serving.probe(model))

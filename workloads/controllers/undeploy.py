@@ -1,11 +1,11 @@
 """undeployModel: traffic away first, then the servers."""
 
 from workloads.controllers.deploy import refuse_declared
-from workloads.controllers.endpoint_rows import EndpointRows, server_names
+from workloads.controllers.endpoint_rows import EndpointRows, current
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json
 from workloads.controllers.servers import Servers
-from workloads.plans import routes
+from workloads.plans import routes, serving
 
 
 class Undeploy:
@@ -25,7 +25,7 @@ class Undeploy:
         refuse_declared(entry, model_id)
         self._hide(request, model_id)
         self._routes.sync()
-        self._servers.remove(sorted(server_names(entry)))
+        self._servers.remove([serving.group_name(current(entry))], self._servers.found(endpoint))
         self._rows.change(endpoint, lambda _, entries: _drop(entries, model_id))
         return {}
 

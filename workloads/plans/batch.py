@@ -1,4 +1,4 @@
-"""A batch prediction job → one driver container and the model servers that it asks. Called by the controllers.
+"""A batch prediction job → a group of one driver, and one of the model servers that it asks. Called by controllers.
 
 The driver (`python3 -m workloads.batch`, image "batch") finds its task as JSON in TASK_FILE, the fields of `Task`. It
 waits for the servers, predicts every instance, writes predictions_….jsonl and errors_….jsonl under `output_directory`,
@@ -15,12 +15,13 @@ from typing import Any, Final
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.plans import environment, machines, names, serving
-from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.container import INDEX, ContainerSpec, Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "batch_prediction_job"
 IMAGE: Final = "batch"  # of PlatformConfig.images
 TASK_FILE: Final = f"{contract.SECRETS_DIR}/batch_task.json"
+DRIVER_POOL, SERVERS_POOL = 0, 1  # as in the names of the groups
 COMMAND: Final = ("python3", "-m", "workloads.batch")
 DRIVER: Final = Resources(cpu=0.25, memory_mib=384)
 DEFAULT_BATCH_SIZE: Final = 64  # instances per request, Vertex' default
@@ -108,9 +109,14 @@ def buckets(message: Json, model: Json) -> tuple[str, ...]:
     return names.buckets([message["inputConfig"], message["outputConfig"]], artifact)
 
 
+def driver(name: str, attempt: int) -> str:
+    """The container that an attempt's result is printed by."""
+    return container_name(_group_name(name, attempt, DRIVER_POOL), 0)
+
+
 def plan(
     name: str, message: Json, model: Json, directory: str, attempt: int, token: str, config: PlatformConfig
-) -> list[ContainerSpec]:
+) -> list[Group]:
     """The driver, then the servers.
 
     Args:
@@ -125,17 +131,18 @@ def plan(
     if IMAGE not in config.images:
         raise InvalidWish(f"this stack has no {IMAGE!r} image, so it can't run batch predictions")
     served = _model(name, message, model)
-    servers = [
-        replace(
-            spec,
-            name=names.container_name("batch", names.resource_id(name), attempt, 1, number),
-            labels=_labels(name, attempt, f"1-{number}"),
-            restart="never",  # a server that dies fails or retries the job, which its controller decides
-        )
-        for number, spec in enumerate(serving.plan(served, token, config))
-    ]
-    task = _task(name, message, directory, served, [f"http://{server.name}:{served.port}" for server in servers])
-    return [_driver(name, task, buckets(message, model), attempt, token, config), *servers]
+    served_by = serving.plan(served, token, config)
+    template = replace(
+        served_by.template,
+        name=_group_name(name, attempt, SERVERS_POOL),
+        labels=_labels(name, attempt, SERVERS_POOL),
+        restart="never",  # a server that dies fails or retries the job, which its controller decides
+    )
+    servers = replace(served_by, template=template)
+    # Each by itself even where the engine balances: the driver spreads the work, and waits for all of them.
+    urls = [f"http://{serving.address(each.name, served, config)}" for each in servers.containers()]
+    task = _task(name, message, directory, served, urls)
+    return [Group(_driver(name, task, buckets(message, model), attempt, token, config)), servers]
 
 
 def _task(name: str, message: Json, directory: str, served: serving.DeployedModel, servers: list[str]) -> Task:
@@ -158,22 +165,26 @@ def _driver(
     name: str, task: Task, buckets: tuple[str, ...], attempt: int, token: str, config: PlatformConfig
 ) -> ContainerSpec:
     return ContainerSpec(
-        name=names.container_name("batch", names.resource_id(name), attempt, 0, 0),
+        name=_group_name(name, attempt, DRIVER_POOL),
         image=config.images[IMAGE],
         resources=DRIVER,
         command=COMMAND,
         env=environment.platform(config),
         files={**environment.secret_files(config, token), TASK_FILE: json.dumps(asdict(task))},
         mounts=environment.gcs_mounts(config, buckets),
-        labels=_labels(name, attempt, "0-0"),
+        labels=_labels(name, attempt, DRIVER_POOL),
     )
 
 
-def _labels(name: str, attempt: int, replica: str) -> dict[str, str]:
+def _group_name(name: str, attempt: int, pool: int) -> str:
+    return names.group_name("batch", names.resource_id(name), attempt, pool)
+
+
+def _labels(name: str, attempt: int, pool: int) -> dict[str, str]:
     return {
         contract.LABEL_KIND: KIND,
-        contract.LABEL_NAME: names.container_name("batch", names.resource_id(name), attempt, *replica.split("-")),
+        contract.LABEL_NAME: _group_name(name, attempt, pool),
         contract.LABEL_RESOURCE: name,
         contract.LABEL_ATTEMPT: str(attempt),
-        contract.LABEL_REPLICA: replica,
+        contract.LABEL_REPLICA: f"{pool}-{INDEX}",
     }

@@ -1,8 +1,9 @@
 """What every container that works for a Vertex resource finds: how to reach the platform, its credentials, /gcs."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
@@ -11,6 +12,7 @@ from workloads.plans.container import Mount
 from workloads.plans.errors import InvalidWish
 
 TOKEN_FILE = f"{contract.SECRETS_DIR}/{contract.SECRET_TOKEN}"
+_REFERENCE: Final = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 def platform(config: PlatformConfig) -> dict[str, str]:
@@ -67,4 +69,29 @@ def user_variables(variables: Iterable[Mapping[str, Any]], where: str) -> dict[s
         if not name or "=" in name:
             raise InvalidWish(f"{where}.env has an entry with the name {name!r}: it must be a variable's name")
         found[name] = str(variable.get("value", ""))
+    return found
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """The text with each `$(NAME)` replaced, as Kubernetes' core API has it: `$$` is a `$`, an unknown name stays.
+
+    Vertex documents this for the values of every EnvVar, and for `command` and `args` of a model's containerSpec; it
+    does not for those of a custom job's, which stay as they are. It is done here and nowhere else, for all engines.
+    """
+
+    def value(reference: re.Match[str]) -> str:
+        return "$" if reference[0] == "$$" else variables.get(reference[1], reference[0])
+
+    return _REFERENCE.sub(value, text)
+
+
+def variables(service: Mapping[str, str], user: Mapping[str, str], contracted: Mapping[str, str]) -> dict[str, str]:
+    """All of a container's: the user's win over the service's, but not over what Vertex' contract says.
+
+    Each of the user's may refer to those before it, and to the others.
+    """
+    found = {**service, **contracted}
+    for name, text in user.items():
+        if name not in contracted:
+            found[name] = expand(text, found)
     return found

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
-from workloads.config import MachineType, PlatformConfig
-from workloads.plans.container import Resources
+from workloads.config import AcceleratorType, MachineType, PlatformConfig
+from workloads.plans.container import Placement, Resources
 from workloads.plans.errors import InvalidWish
 
 DEFAULT_MACHINE_TYPE: Final = "n1-standard-2"  # Vertex' own default for deployed models and batch predictions
@@ -72,6 +72,20 @@ def resources(spec: Mapping[str, Any], config: PlatformConfig) -> Resources:
     machine = _machine_type(spec, config)
     kind, count = _accelerators(spec, config)
     return Resources(machine.cpu, machine.memory_mib, count, kind)
+
+
+def placement(spec: Mapping[str, Any], config: PlatformConfig) -> Placement:
+    """Which nodes of a cluster are machines of a machineSpec message: its machine type's that have its accelerator.
+
+    Raises:
+        InvalidWish: as `resources`.
+    """
+    kinds: list[MachineType | AcceleratorType] = [_machine_type(spec, config)]
+    accelerator, count = _accelerators(spec, config)
+    if count:
+        kinds.append(config.accelerators[accelerator])
+    selector = {key: value for kind in kinds for key, value in kind.node_selector.items()}
+    return Placement(selector, tuple(dict.fromkeys(each for kind in kinds for each in kind.tolerations)))
 
 
 def price_per_hour(spec: Mapping[str, Any], config: PlatformConfig) -> float:

@@ -1,23 +1,30 @@
-"""Names that plans derive from Vertex resources: container names and the buckets that a message speaks of."""
+"""Names that plans derive from Vertex resources: groups, hosts, and the buckets that a message speaks of."""
 
 import hashlib
 import json
 import re
 from typing import Any, Final
 
-MAX_LENGTH: Final = 63  # a DNS label
+from workloads.config import PlatformConfig
+from workloads.plans.container import GROUP_NAME_LENGTH
+
 _NOT_DNS: Final = re.compile(r"[^a-z0-9]+")
 _BUCKET: Final = re.compile(r"(?:gs://|s3://|/gcs/)([a-z0-9][a-z0-9_.-]{1,61}[a-z0-9])(?![a-z0-9_.-]*[a-z0-9])")
 
 
-def container_name(*parts: object) -> str:
-    """A DNS label of these parts, the same one every time; parts that don't fit end in a hash of them all."""
+def group_name(*parts: object) -> str:
+    """A Group's name of these parts, the same one every time; parts that don't fit end in a hash of them all."""
     raw = "-".join(str(part) for part in parts)
     name = _NOT_DNS.sub("-", raw.lower()).strip("-")
-    if name == raw and len(name) <= MAX_LENGTH:
+    if name == raw and len(name) <= GROUP_NAME_LENGTH:
         return name
     digest = hashlib.sha256(raw.encode()).hexdigest()[:8]
-    return f"{name[: MAX_LENGTH - 9].rstrip('-')}-{digest}"
+    return f"{name[: GROUP_NAME_LENGTH - 9].rstrip('-')}-{digest}"
+
+
+def host(container: str, config: PlatformConfig) -> str:
+    """Where a container is reached on its network."""
+    return f"{container}.{config.replica_domain}" if config.replica_domain else container
 
 
 def resource_id(name: str) -> str:

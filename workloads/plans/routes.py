@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from workloads.config import PlatformConfig
 from workloads.plans.errors import InvalidWish
-from workloads.plans.serving import DeployedModel, server_names
+from workloads.plans.serving import DeployedModel, addresses
 
 NEW_MODEL: Final = "0"  # how a deploy request's trafficSplit names the model that is being deployed
 ALL: Final = 100  # percent
@@ -12,17 +13,22 @@ Split = dict[str, int]
 
 
 def table(
-    endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]], down: Collection[str] = ()
+    endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]],
+    config: PlatformConfig,
+    down: Collection[str] = (),
 ) -> Any:
     """What the gateway's agent takes: see ARCHITECTURE.md.
 
     Args:
         endpoints: (name, traffic split, models that are ready) of each.
-        down: servers' names that fail their health checks and get no traffic.
+        down: addresses of servers that fail their health checks and get no traffic.
     """
     return {
         "endpoints": [
-            {"name": name, "deployedModels": [_route(model, split.get(model.id, 0), down) for model in by_id(models)]}
+            {
+                "name": name,
+                "deployedModels": [_route(model, split.get(model.id, 0), config, down) for model in by_id(models)],
+            }
             for name, split, models in sorted(endpoints, key=lambda endpoint: endpoint[0])
         ]
     }
@@ -33,7 +39,7 @@ def by_id(models: Iterable[DeployedModel]) -> list[DeployedModel]:
     return sorted(models, key=lambda model: model.id)
 
 
-def _route(model: DeployedModel, weight: int, down: Collection[str]) -> dict[str, Any]:
+def _route(model: DeployedModel, weight: int, config: PlatformConfig, down: Collection[str]) -> dict[str, Any]:
     return {
         "id": model.id,
         "weight": weight,
@@ -41,7 +47,7 @@ def _route(model: DeployedModel, weight: int, down: Collection[str]) -> dict[str
         "modelVersionId": model.model_version_id,
         "displayName": model.display_name,
         "predictRoute": model.predict_path,
-        "servers": [f"{name}:{model.port}" for name in server_names(model) if name not in down],
+        "servers": [address for address in addresses(model, config) if address not in down],
     }
 
 

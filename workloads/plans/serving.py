@@ -1,4 +1,4 @@
-"""A deployed model → its servers' containers. Controllers call it for deployModel, infra for a declared endpoint."""
+"""A deployed model → the group of its servers. Controllers call it for deployModel, infra for a declared endpoint."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Final
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.plans import environment, images, machines, names
-from workloads.plans.container import ContainerSpec, Probe, Resources
+from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
@@ -26,6 +26,7 @@ class DeployedModel:
             trafficSplit counts.
         predict_route, health_route: "" means Vertex' defaults.
         machine: Vertex' machineSpec message.
+        command, args, env: as the user wrote them, so with `$(NAME)`.
     """
 
     endpoint: str
@@ -60,8 +61,8 @@ class DeployedModel:
         return self.health_route or self._base_route
 
     def to_json(self) -> str:
-        """As the label keeps it; stable for equal models."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """As the label keeps it; stable for equal models, and with the variables in their order, which counts."""
+        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "DeployedModel":
@@ -119,10 +120,27 @@ def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> 
     )
 
 
-def server_names(model: DeployedModel) -> list[str]:
-    """The containers' names, one per replica; also their host names."""
-    endpoint = names.resource_id(model.endpoint)
-    return [names.container_name("model", endpoint, model.id, replica) for replica in range(model.replicas)]
+def group_name(model: DeployedModel) -> str:
+    """The name of the servers' group."""
+    return names.group_name("model", names.resource_id(model.endpoint), model.id)
+
+
+def addresses(model: DeployedModel, config: PlatformConfig) -> list[str]:
+    """Where the gateway reaches the servers: each of them, or their group where the engine balances."""
+    group = group_name(model)
+    if config.balanced:
+        return [f"{group}:{model.port}"]
+    return [address(container_name(group, index), model, config) for index in range(model.replicas)]
+
+
+def address(container: str, model: DeployedModel, config: PlatformConfig) -> str:
+    """Where one server is reached."""
+    return f"{names.host(container, config)}:{model.port}"
+
+
+def probe(model: DeployedModel) -> Probe:
+    """How to tell that a server can predict."""
+    return Probe(model.port, model.health_path)
 
 
 def limits(model: DeployedModel, config: PlatformConfig) -> list[Resources]:
@@ -136,8 +154,8 @@ def buckets(model: DeployedModel) -> tuple[str, ...]:
     return (bucket,) if bucket else ()
 
 
-def plan(model: DeployedModel, token: str, config: PlatformConfig) -> list[ContainerSpec]:
-    """One container per replica.
+def plan(model: DeployedModel, token: str, config: PlatformConfig) -> Group:
+    """The servers, one per replica.
 
     Args:
         token: the servers' own bearer token, which opens only `buckets(model)`.
@@ -147,33 +165,31 @@ def plan(model: DeployedModel, token: str, config: PlatformConfig) -> list[Conta
     """
     if model.replicas < 1:
         raise InvalidWish(f"deployed model {model.id} asks for {model.replicas} replicas: give at least 1")
-    return [_server(model, replica, name, token, config) for replica, name in enumerate(server_names(model))]
+    return Group(_server(model, token, config), model.replicas)
 
 
-def _server(model: DeployedModel, replica: int, name: str, token: str, config: PlatformConfig) -> ContainerSpec:
+def _server(model: DeployedModel, token: str, config: PlatformConfig) -> ContainerSpec:
+    service = {**environment.platform(config), **environment.home(model.image)}
+    env = environment.variables(service, model.env, serving_variables(model))
     return ContainerSpec(
-        name=name,
+        name=group_name(model),
         image=images.resolve(model.image, config.images),
         resources=machines.resources(model.machine, config),
-        command=model.command,
-        args=model.args,
-        env={
-            **environment.platform(config),
-            **environment.home(model.image),
-            **model.env,
-            **serving_variables(model),
-        },
+        command=tuple(environment.expand(each, env) for each in model.command),
+        args=tuple(environment.expand(each, env) for each in model.args),
+        env=env,
         files=environment.secret_files(config, token),
         mounts=environment.gcs_mounts(config, buckets(model), read_only=True),
         labels={
             contract.LABEL_KIND: KIND,
-            contract.LABEL_NAME: name,
+            contract.LABEL_NAME: group_name(model),
             contract.LABEL_RESOURCE: model.endpoint,
-            contract.LABEL_REPLICA: f"0-{replica}",
+            contract.LABEL_REPLICA: f"0-{INDEX}",
             contract.LABEL_DEPLOYED_MODEL: model.to_json(),
         },
-        probe=Probe(model.port, model.health_path),
+        probe=probe(model),
         restart="always",
+        placement=machines.placement(model.machine, config),
     )
 
 

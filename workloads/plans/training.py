@@ -1,4 +1,4 @@
-"""A custom job's message → one container per replica. For the controllers and the API's validators."""
+"""A custom job's message → a group of containers per worker pool. For the controllers and the API's validators."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Final
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.plans import environment, images, machines, names
-from workloads.plans.container import ContainerSpec, Resources
+from workloads.plans.container import INDEX, ContainerSpec, Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "custom_job"
@@ -18,17 +18,18 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Replica:
-    """One replica of a job: its pool's message, and its place."""
+class Pool:
+    """A worker pool of a job: its message, its number, and how many replicas it has."""
 
-    pool_spec: Json
-    pool: int
-    index: int
+    spec: Json
+    number: int
+    replicas: int
 
     @property
-    def label(self) -> str:
-        """<pool>-<index>."""
-        return f"{self.pool}-{self.index}"
+    def machine(self) -> Json:
+        """Vertex' machineSpec message."""
+        found: Json = self.spec.get("machineSpec", {})
+        return found
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,22 @@ class Program:
     env: Mapping[str, str]
 
 
-def replicas(job_spec: Json) -> list[Replica]:
-    """Every replica of a jobSpec, pool by pool.
+def pools(job_spec: Json) -> list[Pool]:
+    """The worker pools of a jobSpec that have replicas.
 
     Raises:
         InvalidWish: no pools, or a replica count that Vertex refuses.
     """
-    pools = job_spec.get("workerPoolSpecs") or []
-    if not 1 <= len(pools) <= len(TF_ROLES):
-        raise InvalidWish(f"jobSpec.workerPoolSpecs has {len(pools)} pools: give 1 to {len(TF_ROLES)}")
-    counts = [int(pool.get("replicaCount", 1 if number == 0 else 0)) for number, pool in enumerate(pools)]
+    specs = job_spec.get("workerPoolSpecs") or []
+    if not 1 <= len(specs) <= len(TF_ROLES):
+        raise InvalidWish(f"jobSpec.workerPoolSpecs has {len(specs)} pools: give 1 to {len(TF_ROLES)}")
+    counts = [int(spec.get("replicaCount", 1 if number == 0 else 0)) for number, spec in enumerate(specs)]
     if counts[0] != 1:
         raise InvalidWish(f"jobSpec.workerPoolSpecs[0].replicaCount is {counts[0]}: the primary pool has 1 replica")
     for number, count in enumerate(counts):
         if count < 0:
             raise InvalidWish(f"jobSpec.workerPoolSpecs[{number}].replicaCount is {count}: it can't be negative")
-    return [Replica(pools[p], p, i) for p, count in enumerate(counts) for i in range(count)]
+    return [Pool(specs[number], number, count) for number, count in enumerate(counts) if count]
 
 
 def program(pool_spec: Json, config: PlatformConfig, where: str) -> Program:
@@ -98,14 +99,14 @@ def limits(job_spec: Json, config: PlatformConfig) -> list[Resources]:
     """Limits of each replica.
 
     Raises:
-        InvalidWish: see machines.resources and replicas.
+        InvalidWish: see machines.resources and pools.
     """
-    return [machines.resources(replica.pool_spec.get("machineSpec", {}), config) for replica in replicas(job_spec)]
+    return [one for pool in pools(job_spec) for one in [machines.resources(pool.machine, config)] * pool.replicas]
 
 
 def price_per_hour(job_spec: Json, config: PlatformConfig) -> float:
     """Price of one hour of all replicas."""
-    return sum(machines.price_per_hour(r.pool_spec.get("machineSpec", {}), config) for r in replicas(job_spec))
+    return sum(machines.price_per_hour(pool.machine, config) * pool.replicas for pool in pools(job_spec))
 
 
 def buckets(job_spec: Json, config: PlatformConfig) -> tuple[str, ...]:
@@ -123,8 +124,8 @@ def check(job_spec: Json, config: PlatformConfig) -> None:
     machines.require_possible(machines.demand(limits(job_spec, config)), config)
 
 
-def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig) -> list[ContainerSpec]:
-    """One container per replica, the primary first.
+def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig) -> list[Group]:
+    """A group per worker pool, the primary's first.
 
     Args:
         name: the job's resource name.
@@ -134,43 +135,33 @@ def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformCo
     Raises:
         InvalidWish: with what is wrong and where.
     """
-    everyone = replicas(job_spec)
-    return [_container(name, job_spec, attempt, token, config, replica, everyone) for replica in everyone]
+    return [Group(_worker(name, job_spec, attempt, token, config, pool), pool.replicas) for pool in pools(job_spec)]
 
 
-def _container(
-    name: str,
-    job_spec: Json,
-    attempt: int,
-    token: str,
-    config: PlatformConfig,
-    replica: Replica,
-    everyone: list[Replica],
-) -> ContainerSpec:
-    where = f"jobSpec.workerPoolSpecs[{replica.pool}]"
-    runs = program(replica.pool_spec, config, where)
+def _worker(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, pool: Pool) -> ContainerSpec:
+    runs = program(pool.spec, config, f"jobSpec.workerPoolSpecs[{pool.number}]")
+    contracted = {
+        **output_directories(job_spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")),
+        **_cluster(name, job_spec, attempt, pool, config),
+    }
+    service = {**environment.platform(config), **environment.home(_image_uri(pool.spec))}
     return ContainerSpec(
-        name=_name(name, attempt, replica),
+        name=_group_name(name, attempt, pool),
         image=runs.image,
-        resources=machines.resources(replica.pool_spec.get("machineSpec", {}), config),
+        resources=machines.resources(pool.machine, config),
         command=runs.command,
         args=runs.args,
-        env={
-            **environment.platform(config),
-            **environment.home(_image_uri(replica.pool_spec)),
-            **runs.env,
-            **output_directories(job_spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")),
-            **_cluster(name, job_spec, attempt, replica, everyone),
-        },
+        env=environment.variables(service, runs.env, contracted),
         files=environment.secret_files(config, token),
         mounts=environment.gcs_mounts(config, buckets(job_spec, config)),
         labels={
             contract.LABEL_KIND: KIND,
-            contract.LABEL_NAME: _name(name, attempt, replica),
+            contract.LABEL_NAME: _group_name(name, attempt, pool),
             contract.LABEL_RESOURCE: name,
             contract.LABEL_ATTEMPT: str(attempt),
-            contract.LABEL_REPLICA: replica.label,
+            contract.LABEL_REPLICA: f"{pool.number}-{INDEX}",
         },
+        placement=machines.placement(pool.machine, config),
     )
 
 
@@ -179,8 +170,8 @@ def _image_uri(pool_spec: Json) -> str:
     return str(package.get("executorImageUri") or pool_spec["containerSpec"]["imageUri"])
 
 
-def _name(name: str, attempt: int, replica: Replica) -> str:
-    return names.container_name("job", names.resource_id(name), attempt, replica.pool, replica.index)
+def _group_name(name: str, attempt: int, pool: Pool) -> str:
+    return names.group_name("job", names.resource_id(name), attempt, pool.number)
 
 
 def output_directories(prefix: str) -> dict[str, str]:
@@ -195,24 +186,31 @@ def output_directories(prefix: str) -> dict[str, str]:
     }
 
 
-def _cluster(name: str, job_spec: Json, attempt: int, replica: Replica, everyone: list[Replica]) -> dict[str, str]:
+def _cluster(name: str, job_spec: Json, attempt: int, pool: Pool, config: PlatformConfig) -> dict[str, str]:
     """CLUSTER_SPEC and TF_CONFIG: who else takes part, and which of them this one is."""
     hosts: dict[int, list[str]] = {}
-    for other in everyone:
-        hosts.setdefault(other.pool, []).append(f"{_name(name, attempt, other)}:{contract.WORKER_PORT}")
+    for other in pools(job_spec):
+        group = _group_name(name, attempt, other)
+        workers = [names.host(container_name(group, index), config) for index in range(other.replicas)]
+        hosts[other.number] = [f"{worker}:{contract.WORKER_PORT}" for worker in workers]
     cluster_spec = {
-        "cluster": {f"workerpool{pool}": addresses for pool, addresses in hosts.items()},
-        "task": {"type": f"workerpool{replica.pool}", "index": replica.index},
+        "cluster": {f"workerpool{number}": addresses for number, addresses in hosts.items()},
+        "task": {"type": f"workerpool{pool.number}", "index": INDEX},
         "environment": "cloud",
         "job": json.dumps(job_spec, sort_keys=True),
     }
     tf_config = {
-        "cluster": {TF_ROLES[pool]: addresses for pool, addresses in hosts.items()},
-        "task": {"type": TF_ROLES[replica.pool], "index": replica.index},
+        "cluster": {TF_ROLES[number]: addresses for number, addresses in hosts.items()},
+        "task": {"type": TF_ROLES[pool.number], "index": INDEX},
         "environment": "cloud",
     }
     return {
         "CLOUD_ML_JOB_ID": names.resource_id(name),
-        "CLUSTER_SPEC": json.dumps(cluster_spec, sort_keys=True),
-        "TF_CONFIG": json.dumps(tf_config, sort_keys=True),
+        "CLUSTER_SPEC": _template(cluster_spec),
+        "TF_CONFIG": _template(tf_config),
     }
+
+
+def _template(content: Json) -> str:
+    """JSON in which INDEX stands where a number belongs, so bare; a user's text can't hold it."""
+    return json.dumps(content, sort_keys=True).replace(json.dumps(INDEX), INDEX)

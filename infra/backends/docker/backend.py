@@ -19,7 +19,7 @@ from infra.backends.base import (
 )
 from infra.backends.docker import images, network, passwords, planned, services, volumes
 from infra.backends.docker.engine import Engine, inspect
-from workloads.plans.container import ContainerSpec, Mount
+from workloads.plans.container import ContainerSpec, Group, Mount
 
 SUBPATHS_SINCE: Final = (1, 45)  # Docker 26 mounts a folder of a volume
 BASE_IMAGE: Final = "cairn-base:latest"
@@ -89,12 +89,21 @@ class DockerBackend:
 
     def workload(
         self,
+        group: Group,
+        image: pulumi.Input[str],
+        files: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> list[pulumi.Resource]:
+        """A container for each replica."""
+        return [self._planned(spec, image, files, opts) for spec in group.containers()]
+
+    def _planned(
+        self,
         spec: ContainerSpec,
         image: pulumi.Input[str],
         files: Mapping[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions,
     ) -> pulumi.Resource:
-        """A planned container."""
         self._require_gpus(spec.name, spec.resources.gpus)
         needed: list[pulumi.Resource] = [*self._join((spec.network,)), *planned.file_volumes(self.stack, spec, opts)]
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))

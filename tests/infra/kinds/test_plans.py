@@ -126,11 +126,11 @@ def endpoint_args(*models: endpoint.DeclaredModel) -> endpoint.EndpointArgs:
 
 
 def test_endpoint() -> None:
-    """A container per replica, weights as declared, the placeholder where the token comes, nothing else secret."""
+    """A group per model, weights as declared, the placeholder where the token comes, nothing else secret."""
     planned = endpoint.plan("delays", endpoint_args(model(replicas=2, traffic=90), model(traffic=10)))
-    assert [container.name for _, container in planned] == ["model-delays-1-0", "model-delays-1-1", "model-delays-2-0"]
-    assert [served.weight for served, _ in planned] == [90, 90, 10]
-    first = planned[0][1]
+    assert [(group.name, group.replicas) for _, group in planned] == [("model-delays-1", 2), ("model-delays-2", 1)]
+    assert [served.weight for served, _ in planned] == [90, 10]
+    first = planned[0][1].template
     assert first.files[f"{contract.SECRETS_DIR}/{contract.SECRET_TOKEN}"] == endpoint.TOKEN_PLACEHOLDER
     assert [(mount.volume, mount.subpath) for mount in first.mounts] == [("cairn-test-object-store", "models")]
     assert first.restart == "always"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.controllers import FakeEngine, World, world
+from tests.support.controllers import World, world
+from tests.support.fake_engine import FakeEngine
 from workloads.store import Store
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.controllers import PARENT, FakeEngine, World, eventually, job, pool
+from tests.support.controllers import PARENT, World, eventually, job, pool
+from tests.support.fake_engine import FakeEngine
 from workloads.registry import AlreadyExists, Unavailable
 from workloads.store import Json
 

@@ -1,13 +1,15 @@
 """Endpoints through the running controllers: deploy, undeploy, mutate, heal, traffic, declared models."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.support.controllers import PARENT, FakeEngine, World, eventually, job, pool
+from tests.support.controllers import PARENT, World, eventually, job, pool
+from tests.support.fake_engine import FakeEngine
 from workloads import contract
-from workloads.controllers.engines.base import Container
+from workloads.plans.container import group_of
 from workloads.plans.serving import DeployedModel, plan
 from workloads.store import Json, Resource
 
@@ -159,7 +161,7 @@ def test_a_server_that_crashes_again_and_again(here: World, engine: FakeEngine) 
             if found.state.restarts < 5 and found.state.phase == "running":
                 found.lines = []
                 engine.say(found.spec.name, "ImportError: no module named x")
-                found.state = Container(found.spec.name, "running", found.state.labels, restarts=5)
+                found.state = replace(found.state, address="", restarts=5)
 
     engine.on_call = crash
     with here.running():
@@ -200,12 +202,13 @@ def declare(here: World, engine: FakeEngine, weight: int = 100) -> str:
     declared = DeployedModel(
         f"{PARENT}/endpoints/fixed", "1", f"{PARENT}/models/m", "image", weight=weight, display_name="x"
     )
-    (spec,) = plan(declared, "", here.platform.config)
-    engine.run(spec)
-    found = engine.containers[spec.name]
+    group = plan(declared, "", here.platform.config)
+    engine.run(group)
+    name = group.container(0).name
+    found = engine.containers[name]
     labels = {**found.state.labels, contract.LABEL_MANAGED_BY: contract.MANAGED_BY_PULUMI}
-    found.state = Container(spec.name, "running", labels, address="127.0.0.1")
-    return spec.name
+    found.state = replace(found.state, labels=labels)
+    return name
 
 
 def test_declared_models(here: World, engine: FakeEngine) -> None:
@@ -224,5 +227,5 @@ def test_declared_models(here: World, engine: FakeEngine) -> None:
         failed(here.until(undeploy, "DONE"), 9, "declared", "pulumi up")
         assert name in engine.containers
         assert row.status["reserved"] == {"cpu": 0.5, "memory_mib": 256, "gpus": {}}
-        engine.remove(name)
+        engine.remove(group_of(name))
         assert eventually(lambda: here.store.list("endpoints") == [] and here.gateway.table == {"endpoints": []})

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.controllers import FakeEngine, World, eventually, job, pool
+from tests.support.controllers import World, eventually, job, pool
+from tests.support.fake_engine import FakeEngine
 from workloads.controllers.batch_prediction_jobs import BatchPredictionJobs
 from workloads.controllers.custom_jobs import CustomJobs
 from workloads.controllers.jobs import JobKind

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.controllers import PARENT, FakeEngine, World, job, pool
+from tests.support.controllers import PARENT, World, job, pool
+from tests.support.fake_engine import FakeEngine, group
 from workloads.controllers.assembly import Assembly
-from workloads.plans.container import ContainerSpec
 from workloads.store import NotFound
 
 STEPS = 60  # turns after which the work must be done
@@ -246,17 +246,10 @@ def test_a_bomb_in_every_place_is_what_it_says(here: World, engine: FakeEngine) 
         if call == "run created" and seen.count(call) == 1:
             raise Killed
 
-    spec = ContainerSpec("x", "i", here_resources(here), labels={"cairn.replica": "0-0"})
+    one = group("x")
     engine.on_call = killer
     with pytest.raises(Killed):
-        engine.run(spec)
-    assert engine.containers["x"].state.phase == "created"
-    engine.run(spec)
-    assert engine.starts == {"x": 1}
-
-
-def here_resources(here: World) -> Any:
-    """Any limits."""
-    from workloads.plans.machines import resources
-
-    return resources({"machineType": "n1-standard-2"}, here.platform.config)
+        engine.run(one)
+    assert engine.containers["x-0"].state.phase == "created"
+    engine.run(one)
+    assert engine.starts == {"x-0": 1}

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.controllers import KEY, FakeEngine, World, config, eventually, job
+from tests.support.controllers import KEY, World, config, eventually, job
+from tests.support.fake_engine import FakeEngine, group
 from workloads import tokens
 from workloads.controllers import healthz, probes
 from workloads.controllers.engines import docker_options
@@ -38,6 +39,7 @@ def container(phase: Any, code: int | None = None, *, out_of_memory: bool = Fals
 
 
 RUNNING, DONE, BAD = container("running"), container("exited", 0), container("exited", 1)
+HOPELESS = Container("x", "created", problem="ErrImagePull", fatal=True)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,9 @@ RUNNING, DONE, BAD = container("running"), container("exited", 0), container("ex
         (container("exited", 137), RUNNING, "lost", "killed from outside"),
         (container("exited", 143), RUNNING, "lost", "killed from outside"),
         (None, RUNNING, "lost", "vanished"),
-        (RUNNING, container("created"), "lost", "never started"),
+        (RUNNING, container("created"), "running", ""),
+        (RUNNING, HOPELESS, "failed", "can't be started: ErrImagePull"),
+        (DONE, HOPELESS, "succeeded", ""),
         (container("exited", 137), BAD, "failed", "code 1"),
     ],
 )
@@ -124,16 +128,16 @@ def test_unique_times() -> None:
 def test_logs_survive_a_flaky_engine_and_a_restart(here: World, engine: FakeEngine) -> None:
     """However often reading breaks and begins again, each line is kept once, in order."""
     name = here.job(job())
-    engine.run(ContainerSpec("c", "i", Resources(1, 1)))
-    engine.say("c", *(f"line {n}" for n in range(500)))
+    engine.run(group("c"))
+    engine.say("c-0", *(f"line {n}" for n in range(500)))
     pumps = [LogPump(here.store, engine, on_end=lambda name: None) for _ in range(2)]
-    pumps[0].follow(name, "0-0", "c")
+    pumps[0].follow(name, "0-0", "c-0")
     assert eventually(lambda: len(here.store.read_logs(name)) == 500)
     pumps[0].close()
-    engine.say("c", "more", "and more")
+    engine.say("c-0", "more", "and more")
     engine.is_away = True
-    pumps[1].follow(name, "0-0", "c")
-    engine.end("c", 0)
+    pumps[1].follow(name, "0-0", "c-0")
+    engine.end("c-0", 0)
     engine.is_away = False
     pumps[1].drain(name, 10)
     texts = [line.text for line in here.store.read_logs(name)]
@@ -144,12 +148,12 @@ def test_logs_survive_a_flaky_engine_and_a_restart(here: World, engine: FakeEngi
 def test_more_lines_than_the_buffer_holds(here: World, engine: FakeEngine) -> None:
     """A chatty job is slowed down, not cut."""
     name = here.job(job())
-    engine.run(ContainerSpec("c", "i", Resources(1, 1)))
-    engine.say("c", *(str(n) for n in range(7000)))
-    engine.end("c", 0)
+    engine.run(group("c"))
+    engine.say("c-0", *(str(n) for n in range(7000)))
+    engine.end("c-0", 0)
     ended: list[str] = []
     pump = LogPump(here.store, engine, on_end=ended.append)
-    pump.follow(name, "0-0", "c")
+    pump.follow(name, "0-0", "c-0")
     pump.drain(name, 30)
     assert len(here.store.read_logs(name, limit=10000)) == 7000
     assert ended == [name]

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.controllers import PARENT, SERVING, config
 from workloads import contract
+from workloads.config import PlatformConfig
 from workloads.plans import batch
-from workloads.plans.container import ContainerSpec, Mount, Resources
+from workloads.plans.container import INDEX, Group, Mount, Resources
 from workloads.plans.errors import InvalidWish
 
 NAME = f"{PARENT}/batchPredictionJobs/5"
@@ -28,15 +29,20 @@ MESSAGE: dict[str, Any] = {
 }
 
 
-def plan(**changes: Any) -> list[ContainerSpec]:
-    """The job's containers."""
-    return batch.plan(NAME, {**MESSAGE, **changes}, MODEL, "gs://output/here/p", 1, "token", config())
+def plan(settings: PlatformConfig | None = None, **changes: Any) -> list[Group]:
+    """The job's groups."""
+    return batch.plan(NAME, {**MESSAGE, **changes}, MODEL, "gs://output/here/p", 1, "token", settings or config())
 
 
 def test_driver_and_servers() -> None:
     """The driver comes first, and knows where each server answers; servers end with the job."""
-    driver, *servers = plan()
+    groups = plan()
+    assert [(group.name, group.replicas) for group in groups] == [("batch-5-1-0", 1), ("batch-5-1-1", 2)]
+    (driver,), servers = groups[0].containers(), groups[1].containers()
     assert (driver.name, driver.image, driver.command) == ("batch-5-1-0-0", "b", ("python3", "-m", "workloads.batch"))
+    assert driver.name == batch.driver(NAME, 1)
+    assert {each.template.labels[contract.LABEL_NAME] for each in groups} == {"batch-5-1-0", "batch-5-1-1"}
+    assert groups[1].template.labels[contract.LABEL_REPLICA] == f"1-{INDEX}"
     assert [server.name for server in servers] == ["batch-5-1-1-0", "batch-5-1-1-1"]
     assert {server.restart for server in servers} == {"never"}
     assert {server.labels[contract.LABEL_RESOURCE] for server in [driver, *servers]} == {NAME}
@@ -50,7 +56,7 @@ def test_driver_and_servers() -> None:
 def test_the_task() -> None:
     """All that the driver needs is in its task file."""
     task = json.loads(
-        plan(modelParameters={"k": 3}, manualBatchTuningParameters={"batchSize": 10})[0].files[batch.TASK_FILE]
+        plan(modelParameters={"k": 3}, manualBatchTuningParameters={"batchSize": 10})[0].template.files[batch.TASK_FILE]
     )
     assert task == {
         "name": NAME,
@@ -64,7 +70,14 @@ def test_the_task() -> None:
         "batch_size": 10,
         "parameters": {"k": 3},
     }
-    assert json.loads(plan()[0].files[batch.TASK_FILE])["batch_size"] == 64
+    assert json.loads(plan()[0].template.files[batch.TASK_FILE])["batch_size"] == 64
+
+
+def test_servers_of_an_engine_with_a_domain() -> None:
+    """The driver asks each server by itself, even where the engine balances an endpoint's."""
+    settings = config(replica_domain="workloads", balanced=True)
+    task = json.loads(plan(settings)[0].template.files[batch.TASK_FILE])
+    assert task["servers"] == ["http://batch-5-1-1-0.workloads:8080", "http://batch-5-1-1-1.workloads:8080"]
 
 
 def test_output_directory() -> None:

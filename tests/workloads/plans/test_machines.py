@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.controllers import config
+from workloads.config import AcceleratorType, MachineType, Toleration
 from workloads.plans import machines
-from workloads.plans.container import Resources
+from workloads.plans.container import Placement, Resources
 from workloads.plans.errors import InvalidWish
 from workloads.plans.machines import Demand
 
@@ -19,6 +20,18 @@ def test_resources_and_price() -> None:
     spec = {"machineType": "n1-standard-4", "acceleratorType": T4, "acceleratorCount": 2}
     assert machines.resources(spec, config()) == Resources(1, 512, 2, T4)
     assert machines.price_per_hour(spec, config()) == pytest.approx(0.2 + 2 * 0.35)
+
+
+def test_placement() -> None:
+    """A machine type's nodes, and its accelerator's where one is asked for; what both tolerate is said once."""
+    any_taint, gpu_taint = Toleration(operator="Exists"), Toleration("gpu", effect="NoSchedule")
+    settings = config(
+        machine_types={"m": MachineType(1, 1, 0.1, {"pool": "m"}, (any_taint,))},
+        accelerators={T4: AcceleratorType(1, 0.1, "gpu", {"card": "t4"}, (any_taint, gpu_taint))},
+    )
+    assert machines.placement({"machineType": "m"}, settings) == Placement({"pool": "m"}, (any_taint,))
+    both = machines.placement({"machineType": "m", "acceleratorType": T4, "acceleratorCount": 1}, settings)
+    assert both == Placement({"pool": "m", "card": "t4"}, (any_taint, gpu_taint))
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,34 @@
-"""Container names and buckets."""
+"""Groups' names, hosts and buckets."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.controllers import config
 from workloads.plans import names
-from workloads.plans.container import NAME_PATTERN
+from workloads.plans.container import NAME_PATTERN, ContainerSpec, Group, Resources
 
 
-def test_container_name() -> None:
+def test_group_name() -> None:
     """Plain parts are joined; what is no DNS label, or too long, ends in a hash that tells it from its likes."""
-    assert names.container_name("job", "123", 0, 1, 2) == "job-123-0-1-2"
-    assert names.container_name("model", "Mine_1") != names.container_name("model", "mine-1")
-    long = [names.container_name("model", "x" * 80 + end) for end in "ab"]
+    assert names.group_name("job", "123", 0, 1) == "job-123-0-1"
+    assert names.group_name("model", "Mine_1") != names.group_name("model", "mine-1")
+    long = [names.group_name("model", "x" * 80 + end) for end in "ab"]
     assert long[0] != long[1]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_container_name_is_always_a_dns_label(parts: list[str]) -> None:
-    """Whatever the ids are, the engines accept the name, and it is the same every time."""
-    name = names.container_name("c", *parts)
-    assert NAME_PATTERN.match(name)
-    assert name == names.container_name("c", *parts)
+def test_a_group_of_any_name_can_be_made(parts: list[str]) -> None:
+    """Whatever the ids are, the engines accept the replicas' names, and they are the same every time."""
+    name = names.group_name("c", *parts)
+    thousandth = Group(ContainerSpec(name, "i", Resources(1, 1)), 1000).container(999)
+    assert NAME_PATTERN.match(thousandth.name)
+    assert name == names.group_name("c", *parts)
+
+
+def test_host() -> None:
+    """A container's name, below the domain where the engine has one for replicas."""
+    assert names.host("job-1-0-0-0", config()) == "job-1-0-0-0"
+    assert names.host("job-1-0-0-0", config(replica_domain="workloads")) == "job-1-0-0-0.workloads"
 
 
 def test_buckets() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.controllers import PARENT
+from tests.support.controllers import PARENT, config
 from workloads.plans import routes
 from workloads.plans.errors import InvalidWish
 from workloads.plans.serving import DeployedModel
@@ -21,7 +21,8 @@ def model(number: str, **changes: Any) -> DeployedModel:
 
 def test_table() -> None:
     """As ARCHITECTURE.md shows it, in a stable order; servers that are down are left out, idle models stay."""
-    found = routes.table([(f"{PARENT}/endpoints/9", {"2": 100}, [model("2", replicas=2), model("1")])], {"model-9-2-1"})
+    endpoint = (f"{PARENT}/endpoints/9", {"2": 100}, [model("2", replicas=2), model("1")])
+    found = routes.table([endpoint], config(), {"model-9-2-1:8080"})
     assert found == {
         "endpoints": [
             {
@@ -40,7 +41,7 @@ def test_table() -> None:
         ]
     }  # fmt: skip
     names = [f"{PARENT}/endpoints/{n}" for n in (2, 1)]
-    assert [e["name"] for e in routes.table([(n, {}, []) for n in names])["endpoints"]] == sorted(names)
+    assert [e["name"] for e in routes.table([(n, {}, []) for n in names], config())["endpoints"]] == sorted(names)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_broken_label_is_refused(text: str) -> None:
 
 def test_one_server() -> None:
     """Vertex' serving contract: environment, default routes, health check; its artefact's bucket, read-only."""
-    (one,) = serving.plan(MODEL, "token", config())
+    (one,) = serving.plan(MODEL, "token", config()).containers()
     base = "/v1/endpoints/9/deployedModels/7"
     assert (one.name, one.image, one.resources) == ("model-9-7-0", "local/serving", Resources(0.5, 256))
     expected = {
@@ -60,12 +60,30 @@ def test_replicas_and_custom_routes() -> None:
     model = replace(
         MODEL, replicas=2, image="mine", port=9, predict_route="/p", health_route="/h", env={"AIP_MODE": "x", "Y": "1"}
     )
-    specs = serving.plan(model, "", config())
-    assert [spec.name for spec in specs] == serving.server_names(model) == ["model-9-7-0", "model-9-7-1"]
+    group = serving.plan(model, "", config())
+    specs = group.containers()
+    assert (group.name, [spec.name for spec in specs]) == ("model-9-7", ["model-9-7-0", "model-9-7-1"])
+    assert serving.addresses(model, config()) == ["model-9-7-0:9", "model-9-7-1:9"]
+    assert serving.addresses(model, config(balanced=True)) == ["model-9-7:9"]
+    assert [spec.labels[contract.LABEL_REPLICA] for spec in specs] == ["0-0", "0-1"]
     assert specs[1].probe == Probe(9, "/h")
     assert (specs[1].env["AIP_PREDICT_ROUTE"], specs[1].env["Y"], specs[1].env["HOME"]) == ("/p", "1", "/tmp")
     assert specs[1].env["AIP_MODE"] == "PREDICTION", "the contract wins"
     assert serving.limits(model, config()) == [Resources(0.5, 256)] * 2
+
+
+def test_command_args_and_variables_refer_to_variables() -> None:
+    """As Vertex documents for a model's containerSpec: its own variables and the user's, in their order; $$ escapes."""
+    model = replace(
+        MODEL,
+        command=("sh", "$(A)", "$(AIP_HTTP_PORT)"),
+        args=("$$(A)", "$(none)", "$(B)", "$A", "cost: 5$", "$("),
+        env={"B": "before $(A)", "A": "1", "C": "$(A)-$(AIP_ENDPOINT_ID)-$(AIP_MODE)", "AIP_MODE": "x"},
+    )
+    (one,) = serving.plan(DeployedModel.from_json(model.to_json()), "", config()).containers()
+    assert one.command == ("sh", "1", "8080")
+    assert one.args == ("$(A)", "$(none)", "before $(A)", "$A", "cost: 5$", "$(")
+    assert one.env["C"] == "1-9-PREDICTION"
 
 
 def message(**container: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Custom jobs' messages → containers."""
+"""Custom jobs' messages → groups of containers."""
 
 import json
 from typing import Any
@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.controllers import PARENT, TRAINING, config, job, pool
 from workloads import contract
+from workloads.config import MachineType
 from workloads.plans import training
-from workloads.plans.container import ContainerSpec, Mount, Resources
+from workloads.plans.container import INDEX, ContainerSpec, Mount, Placement, Resources
 from workloads.plans.errors import InvalidWish
 
 NAME = f"{PARENT}/customJobs/77"
@@ -17,8 +18,9 @@ Json = dict[str, Any]
 
 
 def plan(*pools: Json, attempt: int = 0, **spec: Any) -> list[ContainerSpec]:
-    """The containers of a job of these pools."""
-    return training.plan(NAME, job(*pools, **spec)["jobSpec"], attempt, TOKEN, config())
+    """The containers of a job of these pools, pool by pool."""
+    groups = training.plan(NAME, job(*pools, **spec)["jobSpec"], attempt, TOKEN, config())
+    return [container for group in groups for container in group.containers()]
 
 
 def package(**fields: Any) -> Json:
@@ -45,7 +47,7 @@ def test_one_container() -> None:
     assert (one.network, one.user, one.restart) == (contract.NETWORK_WORKLOADS, contract.RUN_AS, "never")
     assert one.labels == {
         contract.LABEL_KIND: "custom_job",
-        contract.LABEL_NAME: "job-77-2-0-0",
+        contract.LABEL_NAME: "job-77-2-0",
         contract.LABEL_RESOURCE: NAME,
         contract.LABEL_ATTEMPT: "2",
         contract.LABEL_REPLICA: "0-0",
@@ -93,6 +95,45 @@ def test_cluster_spec_and_tf_config() -> None:
     assert set(tf_config["cluster"]) == {"chief", "worker", "evaluator"}
 
 
+def test_groups() -> None:
+    """A group per pool that has replicas; the number stands bare in JSON, and nowhere that a user wrote."""
+    spec = job(pool(), pool(replicas=0), pool(replicas=2, args=['"@INDEX@"', INDEX]))["jobSpec"]
+    groups = training.plan(NAME, spec, 1, TOKEN, config())
+    assert [(group.name, group.replicas) for group in groups] == [("job-77-1-0", 1), ("job-77-1-2", 2)]
+    template = groups[1].template
+    assert f'"index": {INDEX}' in template.env["TF_CONFIG"]
+    assert template.env["CLUSTER_SPEC"].count(INDEX) == 1, "the job in it has the user's own text"
+    assert template.labels[contract.LABEL_REPLICA] == f"2-{INDEX}"
+    second = groups[1].container(1)
+    assert json.loads(json.loads(second.env["CLUSTER_SPEC"])["job"]) == spec
+    assert (second.name, second.labels[contract.LABEL_REPLICA]) == ("job-77-1-2-1", "2-1")
+
+
+def test_hosts_of_an_engine_with_a_domain() -> None:
+    """CLUSTER_SPEC names hosts as the engine does."""
+    (group,) = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config(replica_domain="workloads"))
+    assert '"job-77-0-0-0.workloads:2222"' in group.template.env["CLUSTER_SPEC"]
+
+
+def test_variables_refer_to_one_another() -> None:
+    """As Vertex documents for an EnvVar's value; a job's command and arguments are left alone, as it does not."""
+    env = [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "$(A) $(CLOUD_ML_JOB_ID) $$(A) $(LATER) $"},
+        {"name": "LATER", "value": "x"},
+    ]
+    (one,) = plan(pool(env=env, args=["$(A)", "$$(A)"]))
+    assert one.env["B"] == "1 77 $(A) $(LATER) $"
+    assert one.args == ("$(A)", "$$(A)")
+
+
+def test_placement() -> None:
+    """Where a pool may run comes from its machine type."""
+    machine = MachineType(1, 512, 0.2, {"pool": "big"})
+    (group,) = training.plan(NAME, job(pool("big"))["jobSpec"], 0, TOKEN, config(machine_types={"big": machine}))
+    assert group.template.placement == Placement({"pool": "big"})
+
+
 def test_secrets_are_files() -> None:
     """The token is in a file, Google's credentials point to it, and nothing else holds it."""
     (one,) = plan()
@@ -108,7 +149,7 @@ def test_mounts_are_the_buckets_that_the_message_names() -> None:
     (one,) = plan(pool(args=["--data", "gs://data/x", "/gcs/more/y"]))
     assert one.mounts == tuple(Mount("objects", f"/gcs/{name}", name) for name in ("data", "more", "staging"))
     bare = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config(object_store_volume=""))
-    assert bare[0].mounts == ()
+    assert bare[0].template.mounts == ()
 
 
 def test_python_package() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from workloads.plans.container import ContainerSpec, Group
+from workloads.plans.container import Group
 
 LogEntry = tuple[datetime, str]
 
@@ -116,42 +116,3 @@ class Engine(Protocol):
 
         A hint, never the only source: changes while the engine was away may be missed.
         """
-
-
-class ContainerEngine(Protocol):
-    """What Engine takes the place of: one container at a time. Every call may raise Unavailable."""
-
-    def ensure_image(self, image: str) -> None:
-        """Have the image, pulling it if need be.
-
-        Raises:
-            ImageMissing: it can't be had.
-        """
-
-    def run(self, spec: ContainerSpec) -> None:
-        """Create and start the container. Idempotent: one of that name that has been started is left as it is.
-
-        Raises:
-            Refused: the engine won't have it.
-        """
-
-    def get(self, name: str) -> Container | None:
-        """The container, or None."""
-
-    def find(self, labels: Mapping[str, str]) -> list[Container]:
-        """The stack's containers that carry these labels; an empty value asks for any value."""
-
-    def follow_logs(self, name: str) -> Iterator[LogEntry]:
-        """Every line from the container's first on, and new ones as they come, until it ends; nothing if it is gone."""
-
-    def tail(self, name: str, lines: int) -> list[str]:
-        """Its last lines; none if it is gone."""
-
-    def stop(self, name: str, grace_s: int) -> None:
-        """Ask it to end, and end it after the grace; fine if it has ended or is gone."""
-
-    def restart(self, name: str) -> None:
-        """Stop it and start it again; fine if it is gone."""
-
-    def remove(self, name: str) -> None:
-        """Remove it, running or not; fine if it is gone."""

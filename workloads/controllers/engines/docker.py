@@ -1,9 +1,11 @@
-"""The Docker engine, 20.10 and newer, through docker-py. Used by the controllers' main program."""
+"""The Docker engine, 20.10 and newer, through docker-py: a group is one container after the other. See open()."""
 
 import http
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import docker
@@ -12,9 +14,9 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from workloads import contract
-from workloads.controllers.engines import docker_options
+from workloads.controllers.engines import docker_events, docker_options
 from workloads.controllers.engines.base import Container, ImageMissing, LogEntry, Refused, Unavailable
-from workloads.plans.container import ContainerSpec
+from workloads.plans.container import ContainerSpec, Group, group_of
 
 _MISSING_SOURCE: Final = re.compile(r"bind source path does not exist: (\S+)")
 _NEVER_STARTS: Final = ("OCI runtime", "exec format", "executable file not found", "no such file or directory")
@@ -42,10 +44,13 @@ class DockerEngine:
         networks: from a contract network ("workloads") to the engine's name for it.
     """
 
+    supervises = False  # it restarts what ends, but probes nothing
+
     def __init__(self, stack: str, networks: Mapping[str, str], base_url: str | None = None) -> None:
         self._stack = stack
         self._networks = networks
         self._prefix = f"cairn-{stack}-"
+        self._label = f"{contract.LABEL_STACK}={stack}"
         with _engine_words():
             self._docker = docker.DockerClient(base_url) if base_url else docker.from_env()
 
@@ -63,16 +68,28 @@ class DockerEngine:
                 words = error.explanation or error
                 raise ImageMissing(f"image {image} is not on this engine, and can't be pulled: {words}") from error
 
-    def run(self, spec: ContainerSpec) -> None:
-        """Create and start the container, unless one of that name was started already."""
+    def run(self, group: Group) -> None:
+        """Create and start the containers that were not started already."""
+        specs = group.containers()
         with _engine_words():
-            found = self._inspect(spec.name)
-            phase = _phase(found) if found else self._create(spec)
-            if phase != "created":
-                return
-            for folder, data in docker_options.archives(spec):
-                self._docker.api.put_archive(self._prefix + spec.name, folder, data)
-            self._docker.api.start(self._prefix + spec.name)
+            for spec in specs:
+                self._run(spec)
+        if group.template.restart == "always":
+            surplus = set(self._names(group.name)) - {spec.name for spec in specs}
+            self._stop(surplus, group.template.stop_grace_s)
+            self._remove(surplus)
+
+    def _run(self, spec: ContainerSpec) -> None:
+        found = self._inspect(spec.name)
+        phase = _phase(found) if found else None
+        if phase == "exited" and spec.restart == "always":  # stopped by a hand: the engine leaves it so
+            self._remove([spec.name])
+            phase = None
+        if (phase or self._create(spec)) != "created":
+            return
+        for folder, data in docker_options.archives(spec):
+            self._docker.api.put_archive(self._prefix + spec.name, folder, data)
+        self._docker.api.start(self._prefix + spec.name)
 
     def _create(self, spec: ContainerSpec) -> str:
         api, network = self._docker.api, self._networks[spec.network]
@@ -110,44 +127,47 @@ class DockerEngine:
         except NotFound:
             return None
 
-    def get(self, name: str) -> Container | None:
-        """The container, or None."""
-        with _engine_words():
-            found = self._inspect(name)
-        return self._container(found) if found else None
-
     def find(self, labels: Mapping[str, str]) -> list[Container]:
         """The stack's containers that carry these labels."""
         wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
-        filters = {"label": [f"{contract.LABEL_STACK}={self._stack}", *wanted]}
         with _engine_words():
-            names = [each["Names"][0].lstrip("/") for each in self._docker.api.containers(all=True, filters=filters)]
-            found = [self._inspect(name.removeprefix(self._prefix)) for name in names if name.startswith(self._prefix)]
+            found = [self._inspect(name) for name in self._list(label=[self._label, *wanted])]
         return [self._container(each) for each in found if each]
+
+    def _names(self, group: str) -> list[str]:
+        """The group's containers, however many it was made with: their names tell."""
+        with _engine_words():
+            return self._list(label=[self._label], name=f"^/?{self._prefix}{group}-[^-]+$")
+
+    def _list(self, **filters: Any) -> list[str]:
+        names = [each["Names"][0].lstrip("/") for each in self._docker.api.containers(all=True, filters=filters)]
+        return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
 
     def _container(self, found: Mapping[str, Any]) -> Container:
         state, networks = found["State"], found["NetworkSettings"]["Networks"]
         phase = _phase(found)
         addresses = [net["IPAddress"] for name, net in networks.items() if name in self._networks.values()]
+        name = str(found["Name"]).lstrip("/").removeprefix(self._prefix)
         return Container(
-            name=str(found["Name"]).lstrip("/").removeprefix(self._prefix),
+            name=name,
             phase=phase,
             labels=found["Config"]["Labels"] or {},
+            group=group_of(name),
             exit_code=int(state["ExitCode"]) if phase == "exited" else None,
             out_of_memory=bool(state["OOMKilled"]),
             restarts=int(found.get("RestartCount", 0)),
             address=str(addresses[0]) if addresses and phase == "running" else "",
         )
 
-    def follow_logs(self, name: str) -> Iterator[LogEntry]:
+    def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """Every line from the first on, until the container ends."""
         with _engine_words():
             try:
                 last = None
-                for last in self._lines(name, follow=True):
+                for last in self._lines(container, follow=True):
                     yield last
                 # Following loses a last line without a newline (seen with 20.10).
-                yield from [entry for entry in self._lines(name, tail=1) if entry != last]
+                yield from [entry for entry in self._lines(container, tail=1) if entry != last]
             except NotFound:
                 return
 
@@ -155,41 +175,59 @@ class DockerEngine:
         frames = self._docker.api.logs(self._prefix + name, stream=True, timestamps=True, **options)
         return docker_options.lines(frames)
 
-    def tail(self, name: str, lines: int) -> list[str]:
+    def tail(self, container: str, lines: int) -> list[str]:
         """Its last lines."""
         with _engine_words():
             try:
-                text: bytes = self._docker.api.logs(self._prefix + name, tail=lines)
+                text: bytes = self._docker.api.logs(self._prefix + container, tail=lines)
             except NotFound:
                 return []
         return text.decode("utf-8", "replace").splitlines()[-lines:]
 
-    def stop(self, name: str, grace_s: int) -> None:
-        """Ask it to end, and end it after the grace."""
-        with _engine_words():
-            try:
-                self._docker.api.stop(self._prefix + name, timeout=grace_s)
-            except NotFound:
-                return
+    def stop(self, group: str, grace_s: int) -> None:
+        """Ask all to end, and end them after the grace."""
+        self._stop(self._names(group), grace_s)
 
-    def restart(self, name: str) -> None:
+    def _stop(self, names: Collection[str], grace_s: int) -> None:
+        if names:
+            with ThreadPoolExecutor(len(names)) as pool:  # together: each may take its whole grace
+                list(pool.map(lambda name: self._stop_one(name, grace_s), names))
+
+    def _stop_one(self, name: str, grace_s: int) -> None:
+        with _engine_words(), suppress(NotFound):
+            self._docker.api.stop(self._prefix + name, timeout=grace_s)
+
+    def restart(self, container: str) -> None:
         """Stop it and start it again."""
-        with _engine_words():
-            try:
-                self._docker.api.restart(self._prefix + name)
-            except NotFound:
-                return
+        with _engine_words(), suppress(NotFound):
+            self._docker.api.restart(self._prefix + container)
 
-    def remove(self, name: str) -> None:
-        """Remove it, running or not, with its anonymous volumes."""
+    def remove(self, group: str) -> None:
+        """Remove all, running or not, with their anonymous volumes."""
+        self._remove(self._names(group))
+
+    def _remove(self, names: Iterable[str]) -> None:
         with _engine_words():
-            try:
-                self._docker.api.remove_container(self._prefix + name, v=True, force=True)
-            except NotFound:
-                return
-            except APIError as error:
-                if error.status_code != http.HTTPStatus.CONFLICT:  # another removal is under way
-                    raise
+            for name in names:
+                self._remove_one(self._prefix + name)
+
+    def _remove_one(self, name: str) -> None:
+        try:
+            self._docker.api.remove_container(name, v=True, force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != http.HTTPStatus.CONFLICT:
+                raise
+            with suppress(NotFound):  # another removal is under way
+                self._docker.api.wait(name, condition="removed")
+
+    def watch(self, on_change: Callable[[str], None]) -> None:
+        """From now on call with the resource of every container that starts or ends."""
+        watcher = threading.Thread(
+            target=docker_events.follow, args=(self._docker, self._stack, on_change), daemon=True, name="engine events"
+        )
+        watcher.start()
 
 
 def _phase(found: Mapping[str, Any]) -> Any:

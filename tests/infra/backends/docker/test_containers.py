@@ -16,7 +16,7 @@ from infra.backends.docker import DockerBackend
 from infra.backends.docker.containers import healthcheck
 from tests.infra.program import ENGINE, Declared, backend, declare
 from workloads import contract
-from workloads.plans.container import ContainerSpec, Mount, Probe, Resources
+from workloads.plans.container import ContainerSpec, Group, Mount, Probe, Resources
 
 SPEC = ServiceSpec("web", "api", "cairn/web:0123456789abcdef", Resources(0.5, 512))
 
@@ -118,18 +118,21 @@ def planned(engine_api: tuple[int, int]) -> Declared:
     def program() -> dict[str, Any]:
         docker = backend(engine=replace(ENGINE, api=engine_api))
         docker.volume(VolumeSpec("data"), pulumi.ResourceOptions())
-        docker.workload(spec, "cairn/x:0123456789abcdef", {"/run/secrets/token": "jwt"}, pulumi.ResourceOptions())
+        docker.workload(
+            Group(spec, 2), "cairn/x:0123456789abcdef", {"/run/secrets/token": "jwt"}, pulumi.ResourceOptions()
+        )
         return {}
 
     return declare(program)
 
 
 def test_planned_container() -> None:
-    """A plan becomes a container with the given image and files, the plan's labels and the stack's."""
+    """Each of a group becomes a container with the given image and files, the plan's labels and the stack's."""
     declared = planned((1, 41))
-    container = declared.container("model-1")
+    assert declared.container("model-1-1")["hostname"] == "model-1-1"
+    container = declared.container("model-1-0")
     assert container["image"] == "cairn/x:0123456789abcdef"
-    assert declared.uploads("model-1") == {"/run/secrets/token": "jwt"}
+    assert declared.uploads("model-1-0") == {"/run/secrets/token": "jwt"}
     labels = {each["label"]: each["value"] for each in container["labels"]}
     assert labels[contract.LABEL_KIND] == "deployed_model"
     assert labels[contract.LABEL_STACK] == "test"
@@ -138,13 +141,13 @@ def test_planned_container() -> None:
 
 def test_bucket_folder_on_an_old_and_a_new_engine() -> None:
     """Docker before 26 mounts the folder's place on its disk, later ones the folder of the volume."""
-    old = planned((1, 41)).container("model-1")["mounts"][0]
+    old = planned((1, 41)).container("model-1-0")["mounts"][0]
     assert (old["type"], old["source"], old["readOnly"]) == (
         "bind",
         "/engine/volumes/cairn-test-data/_data/models",
         True,
     )
-    new = planned((1, 45)).container("model-1")["mounts"][0]
+    new = planned((1, 45)).container("model-1-0")["mounts"][0]
     assert (new["type"], new["source"], new["volumeOptions"]) == ("volume", "cairn-test-data", {"subpath": "models"})
 
 

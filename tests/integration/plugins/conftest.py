@@ -16,7 +16,7 @@ from toolchain.machine import Machine
 
 ROOT = Path(__file__).parents[3]
 BASE_IMAGE = "cairn-base:latest"
-VERSIONS = {"docker": "5.2.0", "random": "4.21.4"}
+VERSIONS = {"docker": "5.2.0", "kubernetes": "4.34.2", "random": "4.21.4"}
 
 
 @pytest.fixture(scope="session")

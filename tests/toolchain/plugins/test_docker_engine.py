@@ -55,7 +55,7 @@ def test_settings_that_cannot_work(settings: dict[str, object], reason: str) -> 
 
 def test_whose_object_it_is() -> None:
     """The mark tells one resource from another and never shows among the program's labels."""
-    mine, other = (Call(urn, print, print, threading.Event()) for urn in ("urn:a", "urn:b"))
+    mine, other = (Call(urn, print, print, print, threading.Event()) for urn in ("urn:a", "urn:b"))
     labels = marked_as_ours({"l": "v"}, mine)
     assert is_ours(labels, mine)
     assert not is_ours(labels, other)

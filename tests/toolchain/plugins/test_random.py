@@ -13,7 +13,7 @@ from toolchain.plugins.random.octets import RandomBytes, RandomId
 from toolchain.plugins.random.plugin import random_plugin
 from toolchain.plugins.random.text import CLASSES, MINIMUMS, RandomPassword, RandomString, draw
 
-CALL = Call("urn:pulumi:s::p::t::n", status=print, log=print, cancelled=threading.Event())
+CALL = Call("urn:pulumi:s::p::t::n", status=print, log=print, warn=print, cancelled=threading.Event())
 
 
 @given(st.integers(1, 40), st.integers(0, 5), st.sets(st.sampled_from(sorted(CLASSES)), min_size=1))

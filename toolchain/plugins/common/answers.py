@@ -101,7 +101,7 @@ class Reporting:
         """Tell the engine what went wrong, if anything did."""
         if problem is None:
             return
-        redact = redactor(self._inputs)
+        redact = self.redactor()
         if isinstance(problem, PartlyDoneError):
             self._attach_partial_state(problem, redact)
         elif not isinstance(problem, ProviderError):
@@ -109,6 +109,10 @@ class Reporting:
             text = redact(f"the plugin failed: {type(problem).__name__}: {problem}")
             self._context.abort(grpc.StatusCode.INTERNAL, text)
         self._context.abort(grpc.StatusCode.UNKNOWN, redact(str(problem)))
+
+    def redactor(self) -> Callable[[str], str]:
+        """Takes the secrets out of a text."""
+        return redactor(self._inputs)
 
     def partial_outputs(self, problem: PartlyDoneError) -> Properties:
         """What the state keeps of a partly made resource."""

@@ -19,9 +19,10 @@ class EngineLog:
         with self._lock:
             self._address, self._stub = address, None
 
-    def send(self, urn: str, text: str, passing: bool) -> None:
+    def send(self, urn: str, text: str, passing: bool, warning: bool = False) -> None:
         """Show a line; `passing` ones only until the next one."""
-        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=passing)
+        severity = engine_pb2.WARNING if warning else engine_pb2.INFO
+        request = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing)
         stub = self._connected()
         if stub is not None:
             # A lost progress line is no reason to fail the work it is about: the answer is not awaited.

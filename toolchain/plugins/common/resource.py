@@ -27,12 +27,13 @@ class PartlyDoneError(Exception):
 class Call:
     """One request of the engine: whom it is about, how to report, and whether it was given up.
 
-    `status` shows a passing line beside the resource; `log` stays in the output. Both have secrets taken out.
+    `status` shows a passing line beside the resource; `log` and `warn` stay in the output. All have secrets taken out.
     """
 
     urn: str
     status: Callable[[str], None] = field(repr=False)
     log: Callable[[str], None] = field(repr=False)
+    warn: Callable[[str], None] = field(repr=False)
     cancelled: threading.Event = field(repr=False)
 
     @property

@@ -108,11 +108,14 @@ class Service(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def _call(self, request: StateRequest, inputs: Properties) -> Call:
-        redact = answers.redactor(inputs)
+        return self._reporting_call(request.urn, answers.redactor(inputs))
+
+    def _reporting_call(self, urn: str, redact: Callable[[str], str]) -> Call:
         return Call(
-            urn=request.urn,
-            status=lambda text: self._log.send(request.urn, redact(text), passing=True),
-            log=lambda text: self._log.send(request.urn, redact(text), passing=False),
+            urn=urn,
+            status=lambda text: self._log.send(urn, redact(text), passing=True),
+            log=lambda text: self._log.send(urn, redact(text), passing=False),
+            warn=lambda text: self._log.send(urn, redact(text), passing=False, warning=True),
             cancelled=self.cancelled,
         )
 

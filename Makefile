@@ -4,11 +4,11 @@ STACK ?= local
 EXAMPLE ?= auto
 TOOLCHAIN = $(PYTHON) -m toolchain
 
-.PHONY: help setup status up preview down check test bench env clean
+.PHONY: help setup status up preview down cluster-up cluster-down cluster-status check test bench env clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*  ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup:  ## what everything below needs: .venv, Docker engine, Pulumi, plugins, base image
 	@$(TOOLCHAIN) setup
@@ -24,6 +24,15 @@ preview:  ## what `make up` would change
 
 down:  ## remove the stack and everything in it (REMOVE=1 forgets its history too)
 	@$(TOOLCHAIN) down --stack $(STACK) $(if $(REMOVE),--remove)
+
+cluster-up:  ## the project's own single-node Kubernetes (Linux, root)
+	@$(TOOLCHAIN) cluster up
+
+cluster-down:  ## remove it with everything in it
+	@$(TOOLCHAIN) cluster down
+
+cluster-status:  ## what of it runs
+	@$(TOOLCHAIN) cluster status
 
 check:  ## ruff, mypy --strict, import rules
 	@$(TOOLCHAIN) check

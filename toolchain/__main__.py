@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 from toolchain import suite
+from toolchain.cluster import commands as cluster_commands
 from toolchain.lock import exclusive
 from toolchain.machine import Machine
-from toolchain.setup import all_steps, steps_for_tests
+from toolchain.setup import all_steps, steps_for_cluster, steps_for_tests
 from toolchain.setup.virtualenv import check_python
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.stack import commands
@@ -56,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--example", choices=("auto", "0", "1"), default="auto", help="0: never, 1: always")
         if name == "down":
             one.add_argument("--remove", action="store_true", help="forget the stack's history too")
+        if name == "cluster":
+            cluster_commands.arguments(one)
     return parser
 
 
@@ -103,6 +106,16 @@ def down(options: argparse.Namespace, machine: Machine) -> int:
     setup(options, machine)
     commands.down(_cli(options, machine), say, options.remove)
     return 0
+
+
+def cluster(options: argparse.Namespace, machine: Machine) -> int:
+    """The project's own Kubernetes: up, down, status, import IMAGE."""
+    shell = _shell(machine)
+    if options.action == "up":
+        check_python()
+        with exclusive(machine.home / "lock", "cluster up"):
+            run(steps_for_cluster(machine, shell), say)
+    return cluster_commands.run(options, machine, shell, say)
 
 
 def check(options: argparse.Namespace, machine: Machine) -> int:
@@ -162,6 +175,7 @@ COMMANDS = {
     "up": up,
     "preview": preview,
     "down": down,
+    "cluster": cluster,
     "check": check,
     "test": test,
     "bench": bench,

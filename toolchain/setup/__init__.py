@@ -1,7 +1,17 @@
 """The set-up's steps, a module each; `all_steps` and `steps_for_tests` say which, in which order."""
 
 from toolchain.machine import Machine
-from toolchain.setup import base_image, compose, docker_engine, golang, plugins, pulumi_cli, versitygw, virtualenv
+from toolchain.setup import (
+    base_image,
+    compose,
+    docker_engine,
+    golang,
+    kubernetes,
+    plugins,
+    pulumi_cli,
+    versitygw,
+    virtualenv,
+)
 from toolchain.shell import Shell
 from toolchain.steps import Step
 
@@ -19,6 +29,11 @@ def all_steps(machine: Machine, shell: Shell) -> list[Step]:
     ]
 
 
+def steps_for_cluster(machine: Machine, shell: Shell) -> list[Step]:
+    """Everything that the project's own cluster needs."""
+    return [virtualenv.step(machine, shell), golang.step(machine, shell), *kubernetes.steps(machine, shell)]
+
+
 def steps_for_tests(machine: Machine, shell: Shell) -> list[Step]:
     """Everything that `make test` needs."""
-    return [*all_steps(machine, shell), compose.step(machine, shell)]
+    return [*all_steps(machine, shell), compose.step(machine, shell), *kubernetes.steps(machine, shell)]

@@ -1,18 +1,17 @@
-"""What `pulumi up` runs: settings → backend → blueprint → outputs."""
+"""What `pulumi up` runs: settings → backend and host check → blueprint → outputs."""
 
 import pulumi
 
 from infra import blueprint, host, settings, tokens
 from infra.backends.base import UnmetWish
-from infra.backends.docker import DockerBackend
 from infra.reading import SettingsError
 
 
 def main() -> None:
     """Declare the current stack."""
     stack, wanted = pulumi.get_stack(), settings.read()
-    backend = DockerBackend(stack, wanted.base_image, wanted.egress)
-    host.check(wanted, backend.engine)
+    backend, problems = host.choose(stack, wanted)
+    host.check(problems)
     platform = blueprint.build(stack, wanted, backend)
     outputs = {
         tokens.OUTPUT_STACK: stack,

@@ -52,7 +52,7 @@ class Blueprint:
         tracking = self._tracking(database, store)
         gateway = self._gateway()
         images = self._images(tracking)
-        config = self._config(store.volume)
+        config = self.backend.configure(self._config(store.volume))
         resolved = pulumi.Output.all(**images).apply(lambda known: replace(config, images=known).to_json())
         self._services(resolved, database.link(DATABASE_PLATFORM), store.link())
         self._endpoints(config, images, store)
@@ -107,7 +107,7 @@ class Blueprint:
             capacity=settings.capacity,
             currency=settings.currency,
             images={family: family for family in {**SERVING, **JOBS}},
-            networks={contract.NETWORK_WORKLOADS: self.backend.network_name(contract.NETWORK_WORKLOADS)},
+            networks={},
             object_store_volume=object_store_volume,
             database_name=DATABASE_PLATFORM,
             database_user=DATABASE_PLATFORM,

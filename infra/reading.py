@@ -46,6 +46,7 @@ class Section:
         self.path = path
         self.problems = problems
         self._asked: list[str] = []
+        self._refused: list[str] = []
         found = _mapping(raw)
         self._raw: Mapping[str, Any] = found or {}
         self.broken = found is None
@@ -107,6 +108,21 @@ class Section:
             )
         return chosen
 
+    def labels(self, name: str, key: str, value: str) -> dict[str, str]:
+        """A mapping of labels to their values, each of which matches its pattern; missing means none."""
+        none: dict[str, str] = {}
+        return self.value(name, "a mapping of labels to texts", lambda raw: _labels(raw, key, value), none)
+
+    def sizes_gib(self) -> dict[str, int]:
+        """Every key with its whole GiB ("10Gi")."""
+        return {name: self.value(name, 'whole gibibytes such as "10Gi"', _gib, 0) for name in self._raw}
+
+    def refuse(self, name: str, why: str) -> None:
+        """A key that is a setting elsewhere, not here: a problem with its reason when it is given."""
+        if name in self._raw:
+            self._refused.append(name)
+            self.problems.append(f"{self.key(name)} {why}")
+
     def section(self, name: str, default: Mapping[str, Any] = MISSING) -> "Section":
         """The mapping under a key."""
         raw = self.value(name, "a mapping", _mapping, default)
@@ -126,7 +142,7 @@ class Section:
     def close(self) -> None:
         """Report the keys that nobody asked for."""
         for name in self._raw:
-            if name not in self._asked:
+            if name not in (*self._asked, *self._refused):
                 self.problems.append(
                     f"{self.key(name)} is not a setting; allowed: {listed(self._asked)}{nearest(name, self._asked)}"
                 )
@@ -171,3 +187,15 @@ def _texts(raw: object, pattern: str) -> tuple[str, ...] | None:
     if not isinstance(raw, list) or any(_text(each, pattern) is None for each in raw):
         return None
     return tuple(raw)
+
+
+def _labels(raw: object, key: str, value: str) -> dict[str, str] | None:
+    if not isinstance(raw, Mapping):
+        return None
+    good = all(_text(name, key) is not None and _text(given, value) is not None for name, given in raw.items())
+    return dict(raw) if good else None
+
+
+def _gib(raw: object) -> int | None:
+    mib = _memory(raw)
+    return mib // 1024 if mib and mib % 1024 == 0 else None

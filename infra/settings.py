@@ -10,17 +10,29 @@ from typing import Any, Final
 
 from pulumi.runtime import config as pulumi_config
 
+from infra import cluster_settings, endpoint_settings, machine_settings
+from infra.cluster_settings import Cluster
+from infra.endpoint_settings import DeclaredEndpoint
 from infra.reading import Section, SettingsError, listed, nearest
 from workloads.config import AcceleratorType, Capacity, MachineType
 from workloads.plans.container import Resources
 
 NAMESPACE: Final = "cairn"
-ALL_TRAFFIC: Final = 100  # percent
-BACKENDS: Final = ("docker",)
+DOCKER: Final = "docker"
+BACKENDS: Final = (DOCKER, cluster_settings.KUBERNETES)
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 NAME: Final = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
-STRUCTURED: Final = ("ports", "machineTypes", "accelerators", "capacity", "buckets", "endpoints", "resources")
+STRUCTURED: Final = (
+    "ports",
+    "machineTypes",
+    "accelerators",
+    "capacity",
+    "buckets",
+    "endpoints",
+    "resources",
+    cluster_settings.KUBERNETES,
+)
 
 # Limits of the platform's own services: with the jobs of the local stack they fit 2 cores and 8 GiB.
 SERVICE_LIMITS: Final[Mapping[str, Resources]] = {
@@ -35,38 +47,15 @@ SERVICE_LIMITS: Final[Mapping[str, Resources]] = {
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports on 127.0.0.1 of the host."""
+    """Where clients outside the stack reach it: on 127.0.0.1 of the host, or as `cairn:kubernetes.expose` says."""
 
     api: int
     tracking: int
     object_store: int
 
-
-@dataclass(frozen=True)
-class EndpointModel:
-    """A model that a declared endpoint serves.
-
-    Attributes:
-        model: id of the model in the registry, for the answers of predict.
-        artifact_uri: gs:// folder of the model's files.
-        image: a prebuilt family ("prediction/sklearn-cpu") or any image that keeps Vertex's serving contract.
-        traffic: percent.
-    """
-
-    model: str
-    artifact_uri: str
-    image: str
-    machine_type: str
-    replicas: int
-    traffic: int
-
-
-@dataclass(frozen=True)
-class DeclaredEndpoint:
-    """An endpoint that exists because the stack's config says so."""
-
-    display_name: str
-    models: tuple[EndpointModel, ...]
+    def by_key(self) -> dict[str, int]:
+        """The ports by the settings' keys."""
+        return {"api": self.api, "tracking": self.tracking, "objectStore": self.object_store}
 
 
 @dataclass(frozen=True)
@@ -87,6 +76,7 @@ class Settings:
     egress: bool
     endpoints: Mapping[str, DeclaredEndpoint]
     resources: Mapping[str, Resources]
+    kubernetes: Cluster | None = None
 
 
 def read() -> Settings:
@@ -108,25 +98,27 @@ def parse(raw: Mapping[str, str]) -> Settings:
     """
     problems: list[str] = []
     top = Section(NAMESPACE, {key: _decoded(key, value) for key, value in raw.items()}, problems)
+    backend = top.choice("backend", BACKENDS, DOCKER)
     settings = Settings(
-        backend=top.choice("backend", BACKENDS, "docker"),
+        backend=backend,
         project=top.text("project", pattern=NAME, wanted="a project id (a-z, 0-9 and '-', at most 30 characters)"),
         location=top.text("location", pattern=NAME, wanted='a region such as "us-central1"'),
         ports=_ports(top),
-        machine_types=_machine_types(top),
-        accelerators=_accelerators(top),
+        machine_types=machine_settings.machine_types(top, backend),
+        accelerators=machine_settings.accelerators(top, backend),
         capacity=_capacity(top),
         currency=top.text("currency", "USD", r"[A-Z]{3}", 'a currency code such as "USD"'),
         buckets=top.texts("buckets", BUCKET, "bucket names (a-z, 0-9, '.', '-', 3 to 63 characters)"),
         staging_bucket=top.text("stagingBucket", pattern=BUCKET, wanted="a bucket name"),
         base_image=top.text("baseImage", DEFAULT_BASE_IMAGE, r"\S+[:@]\S+", "an image with tag or digest"),
         egress=top.flag("egress", default=True),
-        endpoints=_endpoints(top),
+        endpoints=endpoint_settings.read(top),
         resources=_resources(top),
+        kubernetes=cluster_settings.read(top, backend),
     )
     top.close()
     if not problems:
-        _check_relations(settings, problems)
+        problems += _relations(settings)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -154,31 +146,6 @@ def _ports(top: Section) -> Ports:
     return ports
 
 
-def _machine_types(top: Section) -> dict[str, MachineType]:
-    types = {}
-    for name, section in top.sections("machineTypes").items():
-        types[name] = MachineType(
-            cpu=section.number("cpu"),
-            memory_mib=section.memory_mib("memory"),
-            price_per_hour=section.price("pricePerHour"),
-        )
-        section.close()
-    if not types:
-        top.problems.append(
-            "cairn:machineTypes is empty; jobs need at least one, such as "
-            "n1-standard-4: {cpu: 1, memory: 2Gi, pricePerHour: 0.19}"
-        )
-    return types
-
-
-def _accelerators(top: Section) -> dict[str, AcceleratorType]:
-    types = {}
-    for name, section in top.sections("accelerators").items():
-        types[name] = AcceleratorType(count=section.whole("count", low=1), price_per_hour=section.price("pricePerHour"))
-        section.close()
-    return types
-
-
 def _capacity(top: Section) -> Capacity:
     section = top.section("capacity")
     capacity = Capacity(cpu=section.number("cpu"), memory_mib=section.memory_mib("memory"))
@@ -202,58 +169,20 @@ def _resources(top: Section) -> dict[str, Resources]:
     return limits
 
 
-def _endpoints(top: Section) -> dict[str, DeclaredEndpoint]:
-    endpoints = {}
-    for name, section in top.sections("endpoints").items():
-        models = tuple(_endpoint_model(each) for each in section.items("models"))
-        endpoints[name] = DeclaredEndpoint(display_name=section.text("displayName", name), models=models)
-        section.close()
-    return endpoints
-
-
-def _endpoint_model(section: Section) -> EndpointModel:
-    model = EndpointModel(
-        model=section.text("model"),
-        artifact_uri=section.text("artifactUri", pattern=r"gs://[^/]+/.+", wanted="a gs://bucket/folder"),
-        image=section.text("image"),
-        machine_type=section.text("machineType"),
-        replicas=section.whole("replicas", 1, low=1, high=100),
-        traffic=section.whole("traffic", 100, low=0, high=100),
-    )
-    section.close()
-    return model
-
-
-def _check_relations(settings: Settings, problems: list[str]) -> None:
+def _relations(settings: Settings) -> list[str]:
     """What can only be judged when every single value is right."""
-    ports = {"api": settings.ports.api, "tracking": settings.ports.tracking, "objectStore": settings.ports.object_store}
+    ports = settings.ports.by_key()
+    found = cluster_settings.check_ports(ports, settings.kubernetes)
     if len(set(ports.values())) < len(ports):
-        problems.append(f"cairn:ports must differ from each other, they are {json.dumps(ports)}")
+        found.append(f"cairn:ports must differ from each other, they are {json.dumps(ports)}")
     for name, machine in settings.machine_types.items():
         if machine.cpu > settings.capacity.cpu or machine.memory_mib > settings.capacity.memory_mib:
-            problems.append(
+            found.append(
                 f"cairn:machineTypes.{name} ({machine.cpu:g} cores, {machine.memory_mib} MiB) is larger than "
                 f"cairn:capacity ({settings.capacity.cpu:g} cores, {settings.capacity.memory_mib} MiB), so no job can "
                 "ever start; make it smaller or the capacity larger"
             )
+    buckets = (settings.staging_bucket, *settings.buckets)
     for name, endpoint in settings.endpoints.items():
-        _check_endpoint(f"cairn:endpoints.{name}", endpoint, settings, problems)
-
-
-def _check_endpoint(path: str, endpoint: DeclaredEndpoint, settings: Settings, problems: list[str]) -> None:
-    for index, model in enumerate(endpoint.models):
-        if model.machine_type not in settings.machine_types:
-            problems.append(
-                f'{path}.models[{index}].machineType is "{model.machine_type}"; '
-                f"allowed: {listed(settings.machine_types)}" + nearest(model.machine_type, settings.machine_types)
-            )
-        bucket = model.artifact_uri.removeprefix("gs://").split("/")[0]
-        if bucket not in (settings.staging_bucket, *settings.buckets):
-            problems.append(
-                f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
-            )
-    total = sum(model.traffic for model in endpoint.models)
-    if endpoint.models and total != ALL_TRAFFIC:
-        problems.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")
-    if not endpoint.models:
-        problems.append(f"{path}.models is empty; an endpoint needs at least one model")
+        found += endpoint_settings.check(name, endpoint, settings.machine_types, buckets)
+    return found

@@ -87,6 +87,7 @@ class ClusterConfig:
         jobs_priority, servers_priority: PriorityClasses of jobs (batch drivers too) and of model servers.
         pull_secret: the Secret with the registry's login.
         seccomp_profile: on the nodes; a container with a bucket's folder runs under it (see engines/seccomp.py).
+        cpu_requests: share of its cores that a container reserves; below 1 they share cores.
         beside: name of the service on whose node a pod with its volume must run; "" when the volume is on any node.
     """
 
@@ -95,6 +96,7 @@ class ClusterConfig:
     servers_priority: str = ""
     pull_secret: str = ""
     seccomp_profile: str = ""
+    cpu_requests: float = 1.0
     beside: str = ""
 
 

@@ -5,11 +5,12 @@ A kind makes specs (pure), hands them to a `Backend`, and never asks which one i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pulumi
 
 from workloads import contract
+from workloads.config import PlatformConfig
 from workloads.plans.container import Group, Mount, Probe, Resources
 
 CAPABILITY_ENGINE_ACCESS: Final = "engine-access"  # a service may start containers itself
@@ -30,7 +31,7 @@ class ImageSpec:
     """An image built from this repository.
 
     Attributes:
-        name: short name ("api"); the local tag is content-addressed: cairn/<name>:<hash of the sources>.
+        name: short name ("api"); the tag is content-addressed: <backend's prefix>/<name>:<hash of the sources>.
         dockerfile: path of the Dockerfile, from the repository's root.
         sources: files and folders that the build sees, from the root; a change of any of them makes a new tag.
         args: build arguments that are not secret; BASE_IMAGE is added by the backend.
@@ -44,14 +45,19 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """Storage that outlives the containers; removed with the stack."""
+    """Storage that outlives the containers; removed with the stack.
+
+    Attributes:
+        size_gib: what is asked for where storage is given out by size; a Docker volume takes what the disk has.
+    """
 
     name: str
+    size_gib: int = 1
 
 
 @dataclass(frozen=True)
 class PortSpec:
-    """A port of a service; with `publish` it is also bound on 127.0.0.1 of the host (docker) or given a Service."""
+    """A port of a service; with `publish` clients outside the stack reach it too: `Running` says where."""
 
     port: int
     publish: int | None = None
@@ -89,11 +95,37 @@ class ServiceSpec:
     stop_grace_s: int = 10
 
 
+@dataclass(frozen=True)
+class Running:
+    """A service that was started.
+
+    Attributes:
+        resource: there once the service is healthy.
+        published: port of the service → its address for clients outside, for those ports that are published.
+    """
+
+    resource: pulumi.Resource
+    published: Mapping[int, pulumi.Input[str]] = field(default_factory=dict)
+
+    def after(self, value: pulumi.Input[Any]) -> pulumi.Output[Any]:
+        """The value, once the service is there and healthy: whoever uses it starts after the service."""
+        return pulumi.Output.all(value, self.resource.urn).apply(lambda both: both[0])
+
+    def address(self, port: int) -> pulumi.Output[str]:
+        """Where clients outside reach the port, once it answers; "" when it is not published."""
+        return self.after(self.published.get(port, ""))
+
+
 class Backend(Protocol):
-    """HOW the primitives become real. Every method is called inside a component, with the child's options."""
+    """HOW the primitives become real. Every method is called inside a component, with the child's options.
+
+    Attributes:
+        hosts: names under which clients outside reach published ports, "*" when only the engine will know.
+    """
 
     name: str
     capabilities: frozenset[str]
+    hosts: tuple[str, ...]
 
     def image(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """The image's pinned reference; built when its sources changed."""
@@ -101,17 +133,17 @@ class Backend(Protocol):
     def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         """The volume."""
 
+    def volume_name(self, name: str) -> str:
+        """The backend's name of a VolumeSpec's volume."""
+
     def password(self, name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """A random secret, made once and kept encrypted in the state."""
 
-    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> Running:
         """The running, healthy service."""
 
-    def network_name(self, name: str) -> str:
-        """The backend's name of a contract network."""
-
-    def volume_name(self, name: str) -> str:
-        """The backend's name of a VolumeSpec's volume."""
+    def configure(self, config: PlatformConfig) -> PlatformConfig:
+        """What API and controllers are told, with what only the backend knows: its engine and that one's names."""
 
     def workload(
         self,

@@ -7,11 +7,12 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import PLATFORM
-from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
+from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Mount, Resources
 
 STATE_DIR = "/var/lib/api"  # the image gives it to its user
+SIZE_GIB = 5
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Api(pulumi.ComponentResource):
         """Declare the API."""
         super().__init__(tokens.API, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        backend.volume(VolumeSpec(name), child)
+        backend.volume(VolumeSpec(name, SIZE_GIB), child)
         service = backend.service(plan(name, args, backend.image(PLATFORM, child)), child)
-        self.url = after(service, f"http://{name}:{contract.API_PORT}")
+        self.url = service.after(f"http://{name}:{contract.API_PORT}")
         self.register_outputs({"url": self.url})

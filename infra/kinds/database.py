@@ -8,11 +8,12 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import DATABASE
-from infra.kinds.links import DatabaseLink, after
+from infra.kinds.links import DatabaseLink
 from workloads import contract
 from workloads.plans.container import Mount, Resources
 
 DATA_DIR = "/var/lib/postgresql/data"
+SIZE_GIB = 5
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Database(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self._name = name
         self._passwords = {role: backend.password(f"{name}-{role}", child) for role in args.databases}
-        backend.volume(VolumeSpec(name), child)
+        backend.volume(VolumeSpec(name, SIZE_GIB), child)
         image = backend.image(DATABASE, child)
         self._service = backend.service(plan(name, args, image, self._passwords), child)
         self.register_outputs({"host": name})
@@ -67,4 +68,4 @@ class Database(pulumi.ComponentResource):
         Raises:
             KeyError: there is none of that name.
         """
-        return DatabaseLink(self._name, database, after(self._service, self._passwords[database]))
+        return DatabaseLink(self._name, database, self._service.after(self._passwords[database]))

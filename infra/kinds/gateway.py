@@ -7,7 +7,6 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import GATEWAY
-from infra.kinds.links import after
 from workloads import contract
 from workloads.plans.container import Mount, Resources
 
@@ -21,7 +20,7 @@ class GatewayArgs:
     Attributes:
         stack: the issuer of the tokens that it accepts.
         signing_key: the key that the tokens are signed with.
-        publish: port on 127.0.0.1 of the host; None keeps it inside.
+        publish: port for clients outside, as the backend publishes; None keeps it inside.
     """
 
     stack: str
@@ -50,7 +49,7 @@ class Gateway(pulumi.ComponentResource):
     """The stack's front door.
 
     Attributes:
-        endpoint: its address on the host, "" when it is not published.
+        endpoint: its address for clients outside, "" when it is not published.
     """
 
     endpoint: pulumi.Output[str]
@@ -63,5 +62,5 @@ class Gateway(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         backend.volume(VolumeSpec(name), child)
         service = backend.service(plan(name, args, backend.image(GATEWAY, child)), child)
-        self.endpoint = after(service, f"http://127.0.0.1:{args.publish}" if args.publish else "")
+        self.endpoint = service.address(contract.GATEWAY_PORT)
         self.register_outputs({"endpoint": self.endpoint})

@@ -7,7 +7,7 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, service_probe
 from infra.kinds.images import PLATFORM
-from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
+from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Resources
 
@@ -66,5 +66,5 @@ class JobRunner(pulumi.ComponentResource):
         super().__init__(tokens.JOB_RUNNER, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         service = backend.service(plan(name, args, backend.image(PLATFORM, child)), child)
-        self.url = after(service, f"http://{name}:{contract.CONTROLLERS_PORT}")
+        self.url = service.after(f"http://{name}:{contract.CONTROLLERS_PORT}")
         self.register_outputs({"url": self.url})

@@ -1,7 +1,6 @@
 """What one kind tells another about itself: where it listens and with which credentials. Immutable."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 
@@ -36,8 +35,3 @@ class ObjectStoreLink:
             contract.SECRET_OBJECT_STORE_ACCESS_KEY: self.access_key,
             contract.SECRET_OBJECT_STORE_SECRET_KEY: self.secret_key,
         }
-
-
-def after(service: pulumi.Resource, value: pulumi.Input[Any]) -> pulumi.Output[Any]:
-    """The value, once the service is there and healthy: whoever uses it starts after the service."""
-    return pulumi.Output.all(value, service.urn).apply(lambda both: both[0])

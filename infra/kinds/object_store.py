@@ -10,9 +10,11 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, service_probe
 from infra.kinds.images import OBJECT_STORE
-from infra.kinds.links import ObjectStoreLink, after
+from infra.kinds.links import ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Mount, Resources
+
+SIZE_GIB = 20
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class ObjectStoreArgs:
 
     Attributes:
         buckets: made at the first start; more can be made over the S3 API.
-        publish: port on 127.0.0.1 of the host; None keeps it inside.
+        publish: port for clients outside, as the backend publishes; None keeps it inside.
     """
 
     buckets: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class ObjectStore(pulumi.ComponentResource):
     """An S3 server with credentials of its own.
 
     Attributes:
-        endpoint: its address on the host, "" when it is not published.
+        endpoint: its address for clients outside, "" when it is not published.
         volume: the backend's name of the volume whose folders are the buckets.
     """
 
@@ -73,13 +75,14 @@ class ObjectStore(pulumi.ComponentResource):
         self.access_key = backend.password(f"{name}-access-key", child)
         self.secret_key = backend.password(f"{name}-secret-key", child)
         self.volume = backend.volume_name(name)
-        backend.volume(VolumeSpec(name), child)
+        backend.volume(VolumeSpec(name, SIZE_GIB), child)
         image = backend.image(OBJECT_STORE, child)
         self._service = backend.service(plan(name, args, image, self.access_key, self.secret_key), child)
         self._url = f"http://{name}:{contract.OBJECT_STORE_PORT}"
-        self.endpoint = after(self._service, f"http://127.0.0.1:{args.publish}" if args.publish else "")
+        self.endpoint = self._service.address(contract.OBJECT_STORE_PORT)
         self.register_outputs({"endpoint": self.endpoint, "volume": self.volume})
 
     def link(self) -> ObjectStoreLink:
         """What a service on the stack's networks needs to use it."""
-        return ObjectStoreLink(self._url, after(self._service, self.access_key), after(self._service, self.secret_key))
+        after = self._service.after
+        return ObjectStoreLink(self._url, after(self.access_key), after(self.secret_key))

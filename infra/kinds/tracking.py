@@ -1,5 +1,6 @@
 """Tracking: an MLflow server on PostgreSQL and S3, behind a proxy that checks bearer tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -7,7 +8,7 @@ import pulumi
 from infra import tokens
 from infra.backends.base import Backend, PortSpec, ServiceSpec, service_probe
 from infra.kinds.images import TRACKING
-from infra.kinds.links import DatabaseLink, ObjectStoreLink, after
+from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Resources
 
@@ -20,7 +21,7 @@ class TrackingArgs:
         stack: the issuer of the tokens that it accepts.
         artifact_root: s3:// folder of the runs' artefacts.
         signing_key: the key that the tokens are signed with.
-        publish: port on 127.0.0.1 of the host; None keeps it inside.
+        publish: port for clients outside, as the backend publishes; None keeps it inside.
     """
 
     stack: str
@@ -32,8 +33,8 @@ class TrackingArgs:
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=900))
 
 
-def plan(name: str, args: TrackingArgs, image: pulumi.Input[str]) -> ServiceSpec:
-    """The server's container."""
+def plan(name: str, args: TrackingArgs, image: pulumi.Input[str], hosts: Sequence[str]) -> ServiceSpec:
+    """The server's container; MLflow answers only requests for a host that it knows: its own name and `hosts`."""
     return ServiceSpec(
         name=name,
         kind="tracking",
@@ -45,6 +46,7 @@ def plan(name: str, args: TrackingArgs, image: pulumi.Input[str]) -> ServiceSpec
             "CAIRN_DATABASE_NAME": args.database.name,
             "CAIRN_OBJECT_STORE_URL": args.object_store.url,
             "CAIRN_ARTIFACT_ROOT": args.artifact_root,
+            "CAIRN_ALLOWED_HOSTS": allowed_hosts(name, hosts),
         },
         secrets={
             **args.database.secrets(),
@@ -57,11 +59,18 @@ def plan(name: str, args: TrackingArgs, image: pulumi.Input[str]) -> ServiceSpec
     )
 
 
+def allowed_hosts(name: str, hosts: Sequence[str]) -> str:
+    """MLflow's list of Host headers that it answers: of containers, then of clients outside, on any port."""
+    if "*" in hosts:
+        return "*"
+    return ",".join([f"{name}:{contract.TRACKING_PORT}", *(f"{host}:*" for host in hosts)])
+
+
 class Tracking(pulumi.ComponentResource):
     """An MLflow server.
 
     Attributes:
-        uri: its address on the host, "" when it is not published.
+        uri: its address for clients outside, "" when it is not published.
         url: its address for containers on the stack's networks.
     """
 
@@ -74,7 +83,7 @@ class Tracking(pulumi.ComponentResource):
         """Declare the server."""
         super().__init__(tokens.TRACKING, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        service = backend.service(plan(name, args, backend.image(TRACKING, child)), child)
-        self.uri = after(service, f"http://127.0.0.1:{args.publish}" if args.publish else "")
-        self.url = after(service, f"http://{name}:{contract.TRACKING_PORT}")
+        service = backend.service(plan(name, args, backend.image(TRACKING, child), backend.hosts), child)
+        self.uri = service.address(contract.TRACKING_PORT)
+        self.url = service.after(f"http://{name}:{contract.TRACKING_PORT}")
         self.register_outputs({"uri": self.uri, "url": self.url})

@@ -12,7 +12,8 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
-from infra.backends.docker import DockerBackend, images
+from infra.backends import images
+from infra.backends.docker import DockerBackend
 from infra.backends.docker.engine import Engine
 
 SECRET_SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"

@@ -17,7 +17,7 @@ def program(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Any]:
     exported: dict[str, Any] = {}
     pulumi.runtime.set_all_config({f"cairn:{key}": value for key, value in settings.items()})
     monkeypatch.setattr("infra.backends.docker.backend.inspect", lambda stack: ENGINE)
-    monkeypatch.setattr("infra.host.problems", lambda settings, engine: [])
+    monkeypatch.setattr("infra.backends.docker.host.problems", lambda settings, engine: [])
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
     try:
         runpy.run_module("infra", run_name="__main__")

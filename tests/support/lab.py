@@ -14,8 +14,8 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from infra.backends import images
 from infra.backends.base import ImageSpec
-from infra.backends.docker import images
 from workloads import contract
 
 BASE_IMAGE = "cairn-base:latest"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from workloads import contract
 from workloads.config import AcceleratorType, ClusterConfig
-from workloads.plans.container import ContainerSpec, Mount, Placement, Probe, Resources
+from workloads.plans.container import INDEX, ContainerSpec, Group, Mount, Placement, Probe, Resources
 
 Json = dict[str, Any]
 LABEL_VALUE: Final = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")
@@ -197,7 +197,7 @@ def planned(
         **({"command": [literal(each) for each in spec.command]} if spec.command else {}),
         **({"args": [literal(each) for each in spec.args]} if spec.args else {}),
         "env": [{"name": key, "value": literal(spec.env[key])} for key in sorted(spec.env)],
-        "resources": resources(spec.resources, accelerators),
+        "resources": resources(spec.resources, accelerators, cluster.cpu_requests),
         "securityContext": container_security(spec.read_only_root),
         "volumeMounts": [mount for _, mounts in parts for mount in mounts],
         **probes(spec.probe),
@@ -211,6 +211,11 @@ def planned(
         "containers": [container],
         **placement(spec.placement, beside),
     }
+
+
+def server_labels(group: Group) -> dict[str, str]:
+    """The labels that all of a group's pods have: not their number, which a Deployment's pods have none of."""
+    return {key: value for key, value in group.template.labels.items() if INDEX not in value}
 
 
 def shared(pull_secret: str, priority: str, stop_grace_s: int) -> Json:

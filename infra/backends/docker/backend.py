@@ -4,21 +4,27 @@ Made by `infra/__main__.py`, or by anybody's Pulumi program that uses a kind on 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import pulumi
 import pulumi_docker as docker
 
+from infra.backends import passwords
 from infra.backends.base import (
     CAPABILITY_ENGINE_ACCESS,
     CAPABILITY_GPUS,
     ImageSpec,
+    Running,
     ServiceSpec,
     UnmetWish,
     VolumeSpec,
 )
-from infra.backends.docker import images, network, passwords, planned, services, volumes
+from infra.backends.docker import network, planned, services, volumes
 from infra.backends.docker.engine import Engine, inspect
+from infra.backends.images import Images
+from workloads import contract
+from workloads.config import PlatformConfig
 from workloads.plans.container import ContainerSpec, Group, Mount
 
 SUBPATHS_SINCE: Final = (1, 45)  # Docker 26 mounts a folder of a volume
@@ -38,6 +44,7 @@ class DockerBackend:
     """
 
     name = "docker"
+    hosts: tuple[str, ...] = (services.LOOPBACK, "localhost")
 
     def __init__(
         self, stack: str, base_image: str = BASE_IMAGE, egress: bool = True, engine: Engine | None = None
@@ -46,18 +53,14 @@ class DockerBackend:
         self.stack = stack
         self.engine = engine or inspect(stack)
         self.capabilities = _capabilities(self.engine)
-        self._base_image = base_image
         self._egress = egress
-        self._images: dict[str, tuple[str, docker.Image]] = {}
+        self._images = Images(base_image)
         self._networks: dict[str, docker.Network] = {}
         self._volumes: dict[str, docker.Volume] = {}
 
     def image(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-        """The content-addressed reference; kinds that share an image share the resource of the first that asked."""
-        if spec.name not in self._images:
-            self._images[spec.name] = images.build(spec, self._base_image, opts)
-        reference, image = self._images[spec.name]
-        return _known(reference, image)
+        """The content-addressed reference."""
+        return self._images.get(spec, opts)
 
     def volume(self, spec: VolumeSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         """The volume."""
@@ -68,15 +71,11 @@ class DockerBackend:
         """A random secret, encrypted in the state."""
         return pulumi.Output.secret(passwords.create(name, opts).result)
 
-    def network_name(self, name: str) -> str:
-        """The engine's name of a contract network."""
-        return network.network_name(self.stack, name)
-
     def volume_name(self, name: str) -> str:
         """The engine's name of a volume."""
         return volumes.volume_name(self.stack, name)
 
-    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    def service(self, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> Running:
         """The container, hardened, started and healthy."""
         if spec.engine_access:
             self._require(CAPABILITY_ENGINE_ACCESS, f"service {spec.name!r} talks to the engine")
@@ -85,7 +84,12 @@ class DockerBackend:
         if spec.secrets:
             needed.append(volumes.create(self.stack, services.secrets_volume(spec.name), opts))
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
-        return services.create(self.stack, spec, self.engine, opts)
+        return Running(services.create(self.stack, spec, self.engine, opts), services.addresses(spec.ports))
+
+    def configure(self, config: PlatformConfig) -> PlatformConfig:
+        """The engine's name of the workloads' network; every replica is a container with a name of its own."""
+        name = contract.NETWORK_WORKLOADS
+        return replace(config, engine="docker", networks={name: network.network_name(self.stack, name)})
 
     def workload(
         self,
@@ -145,8 +149,3 @@ def _capabilities(engine: Engine | None) -> frozenset[str]:
     if engine is None:
         return frozenset()
     return frozenset({CAPABILITY_ENGINE_ACCESS, CAPABILITY_GPUS} if engine.gpus else {CAPABILITY_ENGINE_ACCESS})
-
-
-def _known(value: str, resource: pulumi.Resource) -> pulumi.Output[str]:
-    """The value, known in previews already, and still after the resource in the order of things."""
-    return resource.urn.apply(lambda _: value)

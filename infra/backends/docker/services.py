@@ -60,6 +60,11 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
     )
 
 
+def addresses(ports: Sequence[PortSpec]) -> dict[int, str]:
+    """Where clients on this host reach the ports that are published."""
+    return {each.port: f"http://{LOOPBACK}:{each.publish}" for each in ports if each.publish is not None}
+
+
 def _environment(env: Mapping[str, pulumi.Input[str]]) -> list[pulumi.Input[str]]:
     return [pulumi.Output.concat(key, "=", env[key]) for key in sorted(env)]
 

@@ -28,7 +28,7 @@ PLANS: dict[str, ServiceSpec] = {
     ),
     "database": database.plan("db", database.DatabaseArgs(), "image", {"cairn": "one", "mlflow": "two"}),
     "tracking": tracking.plan(
-        "mlflow", tracking.TrackingArgs("test", DATABASE, STORE, "s3://b/x", "key", 5000), "image"
+        "mlflow", tracking.TrackingArgs("test", DATABASE, STORE, "s3://b/x", "key", 5000), "image", ("127.0.0.1",)
     ),
     "api": api.plan("api", api.ApiArgs("{}", DATABASE, STORE, "key"), "image"),
     "job_runner": job_runner.plan("jobs", job_runner.JobRunnerArgs("{}", DATABASE, STORE, "key"), "image"),
@@ -86,6 +86,7 @@ def test_tracking() -> None:
     spec = PLANS["tracking"]
     assert spec.env["CAIRN_ARTIFACT_ROOT"] == "s3://b/x"
     assert spec.env["CAIRN_DATABASE_HOST"] == "database"
+    assert spec.env["CAIRN_ALLOWED_HOSTS"] == "mlflow:5000,127.0.0.1:*"
     assert set(spec.secrets) == {
         "database_password",
         "object_store_access_key",

@@ -1,4 +1,4 @@
-"""Images built from this repository: content-addressed tags over staged contexts.
+"""Images built from this repository on this machine's Docker engine, for every backend: content-addressed tags.
 
 The tag is a hash of what the build sees (paths, bytes, executable bits, arguments): the same on every machine, and only
 changed sources make a new one. The build gets a folder with just these files, so nothing else leaks in.
@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ import pulumi_docker as docker
 
 from infra.backends.base import ImageSpec
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+ROOT: Final = Path(__file__).resolve().parents[2]
 CONTEXTS: Final = ROOT / ".cairn" / "contexts"
 KEPT_S: Final = 24 * 3600
 IGNORED: Final = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache"})
@@ -91,17 +92,39 @@ def _forget_old(name: str, contexts: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def build(spec: ImageSpec, base_image: str, opts: pulumi.ResourceOptions) -> tuple[str, docker.Image]:
+@dataclass
+class Images:
+    """The images of one stack, each built once: kinds that share one share the resource of the first that asked.
+
+    Attributes:
+        prefix: of every reference: "cairn" for the local engine, or a registry with a folder.
+        push: to that registry, with the logins that the engine's client keeps.
+    """
+
+    base_image: str
+    prefix: str = "cairn"
+    push: bool = False
+    _built: dict[str, tuple[str, docker.Image]] = field(default_factory=dict)
+
+    def get(self, spec: ImageSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The content-addressed reference: known in previews already, and yet whoever uses it comes after the image."""
+        if spec.name not in self._built:
+            self._built[spec.name] = _build(spec, self, opts)
+        reference, image = self._built[spec.name]
+        return image.urn.apply(lambda _: reference)
+
+
+def _build(spec: ImageSpec, images: Images, opts: pulumi.ResourceOptions) -> tuple[str, docker.Image]:
     """The pinned reference and the resource that builds it."""
-    args = {"BASE_IMAGE": base_image, **spec.args}
+    args = {"BASE_IMAGE": images.base_image, **spec.args}
     context = files(spec)
     tag = content_hash(context, args)
     folder = os.path.relpath(stage(spec.name, tag, context, CONTEXTS))  # relative: no machine's path ends in the state
-    reference = f"cairn/{spec.name}:{tag}"
+    reference = f"{images.prefix}/{spec.name}:{tag}"
     image = docker.Image(
         spec.name,
         image_name=reference,
-        skip_push=True,
+        skip_push=not images.push,
         build=docker.DockerBuildArgs(
             context=folder,
             dockerfile=f"{folder}/{spec.dockerfile}",

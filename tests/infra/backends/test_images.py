@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra.backends.base import ImageSpec
-from infra.backends.docker.images import content_hash, files, stage
+from infra.backends.images import content_hash, files, stage
 from infra.kinds import images
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 SPECS = [each for each in vars(images).values() if isinstance(each, ImageSpec)]
 ALL = [*SPECS, *images.SERVING.values(), *images.JOBS.values()]
 SPEC = ImageSpec("it", "it/Dockerfile", ("it", "shared.py"))

@@ -1,0 +1,119 @@
+"""Networks as NetworkPolicies: nothing is allowed but what is said here. Enforced where the cluster's network does it.
+
+A pod is on a contract network when it has its label (`pods.network_label`). Services have no way out of the cluster;
+jobs and model servers have one when the stack's `cairn:egress` says so.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pulumi
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.networking import v1 as networking
+
+from infra.backends.base import ServiceSpec
+from infra.backends.kubernetes.labels import selector
+from infra.backends.kubernetes.namespace import Home
+from workloads import contract
+from workloads.plans.pods import NETWORK_PREFIX, REPLICA_DOMAIN, network_label
+
+Rule = dict[str, Any]
+SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}  # a Service that has no pod yet is nothing to wait for
+DNS_PORT: Final = 53
+LINK_LOCAL: Final = "169.254.0.0/16"  # a node's own DNS cache answers there, and clouds tell their machines' secrets
+API_SERVER_PORTS: Final = (443, 6443, 8443, 16443)  # of the Service, and of clusters' API servers behind it
+EVERYWHERE: Final = (("0.0.0.0/0", [LINK_LOCAL]), ("::/0", ["fe80::/10"]))
+
+
+def create(home: Home, *, egress: bool) -> list[pulumi.Resource]:
+    """The stack's policies, and the Service that gives the containers of jobs their host names."""
+    policies: dict[str, Rule] = {
+        "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        "dns": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_dns()]},
+        contract.NETWORK_PLATFORM: _among(contract.NETWORK_PLATFORM),
+        contract.NETWORK_WORKLOADS: _workloads(egress),
+    }
+    return [*(_policy(home, name, spec) for name, spec in policies.items()), _replicas(home)]
+
+
+def of_service(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """The policy of a service on which jobs may call, which clients outside reach, or which talks to the API server."""
+    ingress, egress = list[Rule](), list[Rule]()
+    joined = contract.NETWORK_WORKLOADS in spec.networks
+    if joined:
+        ports = [_tcp(each.port) for each in spec.ports]
+        ingress.append({"from": [_on(contract.NETWORK_WORKLOADS)], "ports": ports})
+        egress.append({"to": [_on(contract.NETWORK_WORKLOADS)]})
+    published = [_tcp(each.port) for each in spec.ports if each.publish is not None]
+    if published:
+        ingress.append({"ports": published})
+    if spec.engine_access:
+        egress.append({"ports": [_tcp(port) for port in API_SERVER_PORTS]})
+    if not ingress and not egress:
+        return []
+    wanted = {
+        "podSelector": {"matchLabels": selector(spec.kind, spec.name)},
+        "policyTypes": [*(["Ingress"] if ingress else []), *(["Egress"] if egress else [])],
+        **({"ingress": ingress} if ingress else {}),
+        **({"egress": egress} if egress else {}),
+    }
+    return [_policy(home, spec.name, wanted, opts)]
+
+
+def _policy(home: Home, name: str, spec: Any, opts: pulumi.ResourceOptions | None = None) -> networking.NetworkPolicy:
+    metadata = home.metadata("network", name)
+    return networking.NetworkPolicy(f"network-{name}", metadata=metadata, spec=spec, opts=home.options(opts))
+
+
+def _on(network: str) -> Rule:
+    return {"podSelector": {"matchLabels": network_label(network)}}
+
+
+def _among(network: str) -> Rule:
+    """Its pods reach each other, on every port."""
+    return {
+        **_on(network),
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [_on(network)]}],
+        "egress": [{"to": [_on(network)]}],
+    }
+
+
+def _workloads(egress: bool) -> Rule:
+    """Jobs and model servers reach each other and, as far as those let them, the services on their network."""
+    platform = f"{NETWORK_PREFIX}{contract.NETWORK_PLATFORM}"
+    only = {"matchExpressions": [{"key": platform, "operator": "DoesNotExist"}]}
+    among = _among(contract.NETWORK_WORKLOADS)
+    out = [{"to": [_block(cidr, spared) for cidr, spared in EVERYWHERE]}] if egress else []
+    return {
+        **among,
+        "podSelector": {**among["podSelector"], **only},
+        "egress": [*among["egress"], *out],
+    }
+
+
+def _dns() -> Rule:
+    """Names are asked of pods of the cluster and of a node's own cache."""
+    to: list[Rule] = [{"namespaceSelector": {}}, _block(LINK_LOCAL, [])]
+    return {"to": to, "ports": [_tcp(DNS_PORT), {"port": DNS_PORT, "protocol": "UDP"}]}
+
+
+def _tcp(port: int) -> Rule:
+    return {"port": port, "protocol": "TCP"}
+
+
+def _block(cidr: str, spared: Iterable[str]) -> Rule:
+    without = list(spared)
+    return {"ipBlock": {"cidr": cidr, **({"except": without} if without else {})}}
+
+
+def _replicas(home: Home) -> core.Service:
+    """Without an address of its own: it makes `<container>.workloads` the name of a job's container."""
+    spec: Any = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": network_label(contract.NETWORK_WORKLOADS),
+    }
+    metadata = home.metadata("network", REPLICA_DOMAIN)
+    metadata["annotations"] = {**metadata.get("annotations", {}), **SKIP_AWAIT}
+    return core.Service(REPLICA_DOMAIN, metadata=metadata, spec=spec, opts=home.options())

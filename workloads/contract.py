@@ -9,7 +9,7 @@ from typing import Final
 # --- Labels on everything made for a stack, whoever made it -------------------------------------------------------
 LABEL_STACK: Final = "cairn.stack"
 LABEL_KIND: Final = "cairn.kind"  # object_store, database, custom_job, deployed_model, batch_prediction_job, …
-LABEL_NAME: Final = "cairn.name"  # the thing's own name within its kind
+LABEL_NAME: Final = "cairn.name"  # the thing's own name within its kind; of a planned container, its group's
 LABEL_MANAGED_BY: Final = "cairn.managed-by"  # one of the two below
 LABEL_RESOURCE: Final = "cairn.resource"  # full Vertex resource name that the container works for
 LABEL_REPLICA: Final = "cairn.replica"  # "<pool>-<index>", e.g. "0-0"

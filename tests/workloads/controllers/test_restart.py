@@ -120,13 +120,7 @@ def test_a_job_ends_once_wherever_its_controllers_are_killed(here: World, engine
     engine.autorun = lambda spec: 0 if spec.labels["cairn.replica"] == "0-0" else None
     for after in range(1, 400):
         name = here.job(job(pool(), pool()), after)
-        went_off = survive(
-            here,
-            engine,
-            after,
-            only(name),
-            reached(here, name, "JOB_STATE_SUCCEEDED"),
-        )
+        went_off = survive(here, engine, after, only(name), reached(here, name, "JOB_STATE_SUCCEEDED"))
         assert set(engine.starts.values()) == {1}, after
         assert len(engine.starts) == 2, f"another attempt after a kill at call {after}: {engine.starts}"
         assert [line.text for line in here.store.read_logs(name)] == [f"job-{after}-0-0-0 says hello"], after
@@ -143,13 +137,7 @@ def test_a_failing_job_fails_once(here: World, engine: FakeEngine) -> None:
     engine.autorun = lambda spec: 1
     for after in range(1, 400):
         name = here.job(job(), after)
-        went_off = survive(
-            here,
-            engine,
-            after,
-            only(name),
-            reached(here, name, "JOB_STATE_FAILED"),
-        )
+        went_off = survive(here, engine, after, only(name), reached(here, name, "JOB_STATE_FAILED"))
         assert "says hello" in here.store.get(name).message["error"]["message"], after
         assert sum(engine.starts.values()) == 1, after
         engine.starts.clear()

@@ -1,11 +1,9 @@
 """What is reachable from where: ports of the services that the stack publishes, and only as its config says."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
-import pulumi
-
+from policies import stack_config
 from policies.reading.kubernetes import group_of, kind_of, labels_of, section
 from policies.reading.workloads import Container, Properties
 from policies.rules.making import Check, Config, each, resource_rule, texts, workload_rule
@@ -47,15 +45,17 @@ def service(props: Properties, config: Config) -> Iterator[str]:
     elif kind not in config["publishedKinds"]:
         published = ", ".join(config["publishedKinds"]) or "nothing"
         yield f'is reachable from outside the cluster ({exposed}); set type to "ClusterIP" (published are: {published})'
-    elif exposed not in (config["types"] or [_wanted()]):
+    elif config["types"] and exposed not in config["types"]:
+        allowed = ", ".join(config["types"])
+        yield f'is reachable by {exposed}, which the policy config refuses; set type to "ClusterIP" or to {allowed}'
+    elif not config["types"] and exposed != _wanted():
         remedy = f'set cairn:kubernetes.expose to "{exposed}", or type to "ClusterIP"'
         yield f"is reachable by {exposed}, which the stack's config does not ask for; {remedy}"
 
 
 def _wanted() -> str:
-    """How the stack's config publishes; Pulumi tells a policy pack the config of the stack that it checks."""
-    section_of_stack = json.loads(pulumi.runtime.get_config_env().get(STACK_SETTING) or "{}")
-    return str(section_of_stack.get("expose") or DEFAULT_EXPOSURE)
+    """How the stack's config publishes."""
+    return str(stack_config.section(STACK_SETTING).get("expose") or DEFAULT_EXPOSURE)
 
 
 def ingress(props: Properties, _: Config) -> Iterator[str]:

@@ -111,6 +111,8 @@ def test_exposure_by_policy_config() -> None:
     """The types can be set in the policy config too."""
     balanced = changed("Service", {"spec type": "LoadBalancer"})
     assert complaints(rule("service-exposure"), TYPES["Service"], balanced, {"types": ["LoadBalancer"]}) == []
+    (message,) = complaints(rule("service-exposure"), TYPES["Service"], good("Service"), {"types": ["LoadBalancer"]})
+    assert 'set type to "ClusterIP" or to LoadBalancer' in message
 
 
 def test_cluster_roles_are_named() -> None:

@@ -1,0 +1,92 @@
+"""The rules agree with the standard: what they accept and refuse, a real cluster's Pod Security does too.
+
+Server-side dry runs in a namespace that enforces "restricted": nothing is made but the namespace.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from tests.policies.manifests import POD_PATHS, good
+from tests.policies.mutations import STANDARD, Mutation
+from tests.support.environment import ROOT
+
+LOCAL = ROOT / ".cairn" / "cluster" / "kubeconfig"
+REFUSAL = 'violates PodSecurity "restricted:latest"'
+ELSEWHERE = ("serviceAccountName", "priorityClassName")  # other admissions ask for what the namespace does not have
+
+
+@pytest.fixture(scope="module")
+def core() -> client.CoreV1Api:
+    """The cluster that $KUBECONFIG names, else the project's own."""
+    kubeconfig = os.environ.get("KUBECONFIG") or (str(LOCAL) if LOCAL.exists() else "")
+    if not kubeconfig:
+        pytest.skip("needs a cluster: `make cluster-up`, or KUBECONFIG")
+    return client.CoreV1Api(config.new_client_from_config(kubeconfig))
+
+
+@pytest.fixture(scope="module")
+def namespace(core: client.CoreV1Api) -> Iterator[str]:
+    """A namespace that enforces the standard, as a stack's does."""
+    name = f"h-policies-{uuid.uuid4().hex[:8]}"
+    wanted = {**good("Namespace")["metadata"]["labels"], "pod-security.kubernetes.io/enforce-version": "latest"}
+    core.create_namespace({"metadata": {"name": name, "labels": wanted}})
+    try:
+        _wait_for_default_account(core, name)
+        yield name
+    finally:
+        core.delete_namespace(name)
+
+
+def _wait_for_default_account(core: client.CoreV1Api, namespace: str) -> None:
+    """The cluster makes it a moment later; until then no pod is admitted."""
+    selector = "metadata.name=default"
+    deadline = time.monotonic() + 30
+    while not core.list_namespaced_service_account(namespace, field_selector=selector).items:
+        assert time.monotonic() < deadline, f"namespace {namespace} has no default ServiceAccount after 30 s"
+        time.sleep(0.1)
+
+
+def pod(kind: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The pod that an object makes, made by itself."""
+    template = manifest
+    for step in POD_PATHS[kind].split():
+        template = template[step]
+    made = deepcopy(template)
+    for name in ELSEWHERE:
+        made["spec"].pop(name, None)
+    made["metadata"] = {**made["metadata"], "name": f"try-{uuid.uuid4().hex[:8]}"}
+    made["metadata"].pop("namespace", None)
+    return {"apiVersion": "v1", "kind": "Pod", **whole(made)}
+
+
+def whole(value: Any) -> Any:
+    """Pulumi's numbers as the API takes them: 8080 for 8080.0."""
+    if isinstance(value, dict):
+        return {key: whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@pytest.mark.parametrize("kind", POD_PATHS)
+def test_good_pods_are_admitted(kind: str, core: client.CoreV1Api, namespace: str) -> None:
+    """What the rules accept, the cluster accepts."""
+    admitted = core.create_namespaced_pod(namespace, pod(kind, good(kind)), dry_run="All")
+    assert admitted.spec.security_context.run_as_non_root
+
+
+@pytest.mark.parametrize("mutation", STANDARD, ids=lambda each: each.name)
+def test_bad_pods_are_refused(mutation: Mutation, core: client.CoreV1Api, namespace: str) -> None:
+    """What the rules refuse in the standard's name, the cluster refuses in its name."""
+    with pytest.raises(ApiException) as refused:
+        core.create_namespaced_pod(namespace, pod(mutation.on, mutation.manifest()), dry_run="All")
+    assert REFUSAL in json.loads(refused.value.body)["message"]

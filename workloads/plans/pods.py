@@ -41,8 +41,8 @@ def network_label(network: str) -> dict[str, str]:
 
 
 def literal(text: str) -> str:
-    """The text so that Kubernetes does not expand `$(NAME)` in it: plans have done that."""
-    return text.replace("$(", "$$(")
+    """The text so that Kubernetes leaves it alone: plans have expanded `$(NAME)` and `$$`, which it would once more."""
+    return text.replace("$", "$$")
 
 
 def cpu(cores: float) -> str:

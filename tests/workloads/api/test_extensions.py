@@ -27,6 +27,9 @@ def test_status(client: httpx.Client, context: Context) -> None:
     context.store.create(f"{PARENT}/endpoints/3", {}, {"reserved": {**RESERVED, "gpus": {}}})
     context.store.create(f"{PARENT}/customJobs/4", waiting, {"reason": "2 CPU wanted, 0 of 4 free"})
     context.store.create(f"{PARENT}/batchPredictionJobs/5", waiting)
+    starting = {"state": "JOB_STATE_PENDING"}
+    context.store.create(f"{PARENT}/customJobs/6", starting, {"reason": "Unschedulable"})
+    context.store.create(f"{PARENT}/customJobs/7", starting)
     status = client.get("/cairn/v1/status").raise_for_status().json()
     assert status["capacity"] == {
         "cpu": {"used": 4.0, "total": 4},
@@ -36,7 +39,8 @@ def test_status(client: httpx.Client, context: Context) -> None:
     assert [(entry["position"], entry["name"]) for entry in status["queue"]] == [
         (1, f"{PARENT}/customJobs/4"),
         (2, f"{PARENT}/batchPredictionJobs/5"),
-    ]
+        (3, f"{PARENT}/customJobs/6"),
+    ], "what waits for room, and what the engine can't start yet; not what just starts"
     assert status["queue"][0]["reason"] == "2 CPU wanted, 0 of 4 free"
     health = {service["name"]: service["healthy"] for service in status["services"]}
     assert health == {

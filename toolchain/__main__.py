@@ -17,14 +17,18 @@ from pathlib import Path
 
 from toolchain import suite
 from toolchain.cluster import commands as cluster_commands
+from toolchain.cluster.choice import Own
 from toolchain.lock import exclusive
 from toolchain.machine import Machine
-from toolchain.setup import all_steps, steps_for_cluster, steps_for_tests
+from toolchain.setup import all_steps, kubernetes, steps_for_cluster, steps_for_tests, virtualenv
 from toolchain.setup.virtualenv import check_python
 from toolchain.shell import RealShell, ToolchainError
+from toolchain.stack import cluster as stack_cluster
 from toolchain.stack import commands
 from toolchain.stack.cli import Cli, make_passphrase
-from toolchain.steps import run, say, status
+from toolchain.stack.cluster import StackCluster
+from toolchain.stack.config import mentions_kubernetes
+from toolchain.steps import Step, run, say, status
 
 
 def main(arguments: list[str]) -> int:
@@ -72,14 +76,31 @@ def _cli(options: argparse.Namespace, machine: Machine) -> Cli:
 
 def setup(options: argparse.Namespace, machine: Machine) -> int:
     """Do what is missing; says so when nothing is."""
+    wanted = steps_for_tests if options.command == "test" else all_steps
+    _set_up(options, machine, wanted(machine, _shell(machine)))
+    return 0
+
+
+def _set_up(options: argparse.Namespace, machine: Machine, steps: list[Step]) -> None:
     check_python()
     start = time.monotonic()
     with exclusive(machine.home / "lock", f"make {options.command}"):
-        wanted = steps_for_tests if options.command == "test" else all_steps
-        run(wanted(machine, _shell(machine)), say)
+        run(steps, say)
         make_passphrase(machine)
     say(f"✓ set up ({time.monotonic() - start:.1f} s)")
-    return 0
+
+
+def _set_up_with_cluster(options: argparse.Namespace, machine: Machine) -> StackCluster | None:
+    """Set up what the stack needs; returns its cluster, if it is on one."""
+    shell = _shell(machine)
+    if mentions_kubernetes(_cli(options, machine).file):  # to read more of it takes the environment
+        run([virtualenv.step(machine, shell)], say)
+    found = stack_cluster.of(machine, shell, options.stack)
+    steps = all_steps(machine, shell)
+    if found and isinstance(found.choice, Own):
+        steps += kubernetes.steps(machine, shell)
+    _set_up(options, machine, steps)
+    return found
 
 
 def show_status(options: argparse.Namespace, machine: Machine) -> int:
@@ -89,22 +110,35 @@ def show_status(options: argparse.Namespace, machine: Machine) -> int:
 
 
 def up(options: argparse.Namespace, machine: Machine) -> int:
-    """Set-up, stack, example."""
-    setup(options, machine)
+    """Set-up, cluster where the stack needs one, stack, example."""
+    found = _set_up_with_cluster(options, machine)
+    if found:
+        found.up(say)
+        machine = found.machine_with_kubeconfig()
     commands.up(_cli(options, machine), say, {"auto": None, "0": False, "1": True}[options.example])
     return 0
 
 
 def preview(options: argparse.Namespace, machine: Machine) -> int:
     """What `up` would change."""
-    setup(options, machine)
+    found = _set_up_with_cluster(options, machine)
+    if found:
+        found.up(say)
+        machine = found.machine_with_kubeconfig()
     return commands.preview(_cli(options, machine))
 
 
 def down(options: argparse.Namespace, machine: Machine) -> int:
-    """Take the stack away."""
-    setup(options, machine)
-    commands.down(_cli(options, machine), say, options.remove)
+    """Take the stack away, and the project's own cluster with its last stack."""
+    found = _set_up_with_cluster(options, machine)
+    if found is None:
+        commands.down(_cli(options, machine), say, options.remove)
+    elif found.there() or _cli(options, machine).resources():
+        found.up(say)
+        commands.down(_cli(options, found.machine_with_kubeconfig()), say, options.remove, found)
+        found.down(say)
+    else:
+        say(f"✓ nothing of stack {options.stack} is there, and no cluster")
     return 0
 
 

@@ -14,15 +14,15 @@ Object = dict[str, Any]
 RBAC = "rbac.authorization.k8s.io"
 
 
-def manifests(nameservers: list[str]) -> list[tuple[str, Object]]:
-    """Each with the path of its like."""
+def manifests(nameservers: list[str], started: str) -> list[tuple[str, Object]]:
+    """Each with the path of its like; `started` names this start of the node, for a DNS pod that is new with it."""
     core, roles = f"/api/v1/namespaces/{SYSTEM}", f"/apis/{RBAC}/v1"
     return [
         (f"{core}/serviceaccounts", _object("v1", "ServiceAccount", "coredns", SYSTEM)),
         (f"{roles}/clusterroles", _dns_role()),
         (f"{roles}/clusterrolebindings", _dns_binding()),
         (f"{core}/configmaps", _object("v1", "ConfigMap", "coredns", SYSTEM, data={"Corefile": corefile(nameservers)})),
-        (f"/apis/apps/v1/namespaces/{SYSTEM}/deployments", _dns()),
+        (f"/apis/apps/v1/namespaces/{SYSTEM}/deployments", _dns(started)),
         (f"{core}/services", _dns_service()),
         ("/apis/storage.k8s.io/v1/storageclasses", _storage_class()),
     ]
@@ -60,7 +60,7 @@ def _dns_binding() -> Object:
     return _object(f"{RBAC}/v1", "ClusterRoleBinding", "system:coredns", roleRef=role, subjects=subjects)
 
 
-def _dns() -> Object:
+def _dns(started: str) -> Object:
     container = {
         "name": "coredns",
         "image": names.DNS_IMAGE,
@@ -89,7 +89,7 @@ def _dns() -> Object:
         "containers": [container],
         "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
     }
-    template = {"metadata": {"labels": LABELS}, "spec": pod}
+    template = {"metadata": {"labels": LABELS, "annotations": {"cairn.local/started": started}}, "spec": pod}
     spec = {"replicas": 1, "selector": {"matchLabels": LABELS}, "template": template}
     return _object("apps/v1", "Deployment", "coredns", SYSTEM, spec=spec)
 

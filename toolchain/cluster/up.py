@@ -84,12 +84,13 @@ def _start(layout: Layout, shell: Shell, report: Report, told: dict[str, object]
     api = _client(layout)
     _wait(layout, "the API server", api.answers)
     report("✓ API server answers")
-    for path, manifest in manifests(upstream):
+    for path, manifest in manifests(upstream, layout.process.read_text()):
         api.apply(path, manifest)
     _wait(layout, "the node", lambda: _condition(api, f"/api/v1/nodes/{names.NODE}", "Ready"))
     report("✓ node ready")
-    dns = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/coredns"
-    _wait(layout, "the cluster's DNS", lambda: _condition(api, dns, "Available"))
+    _wait(
+        layout, "the cluster's DNS", lambda: _rolled_out(api, f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/coredns")
+    )
     _wait(
         layout,
         "the default service account",
@@ -113,6 +114,15 @@ def _condition(api: Api, path: str, kind: str) -> bool:
     except Refused:
         return False
     return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
+
+
+def _rolled_out(api: Api, path: str) -> bool:
+    """Whether all pods are of the newest template and run: what is said of older ones may be from before a reboot."""
+    deployment = api.get(path)
+    status, wanted = deployment["status"], deployment["spec"]["replicas"]
+    current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    counts = [status.get(name) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+    return current and counts == [wanted] * len(counts)
 
 
 def _exists(api: Api, path: str) -> bool:

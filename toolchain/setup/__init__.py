@@ -35,5 +35,6 @@ def steps_for_cluster(machine: Machine, shell: Shell) -> list[Step]:
 
 
 def steps_for_tests(machine: Machine, shell: Shell) -> list[Step]:
-    """Everything that `make test` needs."""
-    return [*all_steps(machine, shell), compose.step(machine, shell), *kubernetes.steps(machine, shell)]
+    """Everything that `make test` needs; the cluster's programs where its tests can have a cluster of ours."""
+    cluster = kubernetes.steps(machine, shell) if kubernetes.usable(machine) else []
+    return [*all_steps(machine, shell), compose.step(machine, shell), *cluster]

@@ -4,7 +4,9 @@ Steps of Kubernetes stacks and of the tests only: the first build takes minutes.
 Kubernetes' packages, so they are compiled once; a program that is built already is kept when the next one fails.
 """
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from toolchain import versions
@@ -38,6 +40,11 @@ NEEDED = {
 def steps(machine: Machine, shell: Shell) -> list[Step]:
     """`.cairn/tools/kubernetes`, and what the node calls."""
     return [_packages(shell), _programs(machine, shell)]
+
+
+def usable(machine: Machine) -> bool:
+    """Whether this user can have the project's own cluster on this machine, and has named no other."""
+    return sys.platform == "linux" and os.geteuid() == 0 and not machine.environ.get("KUBECONFIG")
 
 
 def _packages(shell: Shell) -> Step:

@@ -58,8 +58,15 @@ class Cli:
 
     def exists(self) -> bool:
         """Whether the stack is known to the backend."""
-        names = [entry["name"] for entry in json.loads(self.ask("stack", "ls", "--json"))]
-        return self.stack in (name.rsplit("/", 1)[-1] for name in names)
+        return self._entry() is not None
+
+    def resources(self) -> int:
+        """How many resources the state has of the stack; none for a stack that is not known."""
+        return int((self._entry() or {}).get("resourceCount") or 0)
+
+    def _entry(self) -> dict[str, Any] | None:
+        stacks = json.loads(self.ask("stack", "ls", "--json"))
+        return next((entry for entry in stacks if entry["name"].rsplit("/", 1)[-1] == self.stack), None)
 
     def select(self) -> None:
         """Make the stack where it is missing, and the one that plain `pulumi` commands mean."""

@@ -52,11 +52,16 @@ def preview(cli: Cli) -> int:
     return subprocess.run(command, env=cli.machine.pulumi_environment(), check=False).returncode
 
 
-def down(cli: Cli, report: Report, remove: bool) -> None:
-    """Take a stack away with everything that carries its label, and look whether anything is left."""
+def down(cli: Cli, report: Report, remove: bool, holder: leftovers.Holder | None = None) -> None:
+    """Take a stack away with everything that carries its label, and look whether anything is left.
+
+    Args:
+        holder: what runs the stack; by default this machine's Docker engine.
+    """
     start = time.monotonic()
     make_passphrase(cli.machine)
-    made = leftovers.remove_made_by_controllers(cli.shell, cli.stack, f"cairn-{cli.stack}-controllers")
+    holder = holder or leftovers.Engine(cli.shell, cli.stack)
+    made = holder.stop_made_by_controllers()
     if made:
         report(f"✓ {len(made)} things removed that the controllers had made")
     if cli.exists():
@@ -65,14 +70,14 @@ def down(cli: Cli, report: Report, remove: bool) -> None:
             cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
         report(f"✓ stack {cli.stack}: {changed} resources removed ({time.monotonic() - start:.1f} s)")
     (cli.machine.home / "examples" / cli.stack).unlink(missing_ok=True)
-    left = leftovers.find(cli.shell, cli.stack)
+    left = holder.left()
     if left:
-        listed = "\n".join(f"    {thing.kind} {thing.name}" for thing in left)
+        listed = "\n".join(f"    {thing}" for thing in left)
         raise ToolchainError(
             f"still there with the label {leftovers.LABEL_STACK}={cli.stack}:\n{listed}",
-            "Pulumi does not know them; remove them with docker if nobody needs them",
+            f"Pulumi does not know them; remove them with {holder.program} if nobody needs them",
         )
-    report(f"✓ no container, volume or network of stack {cli.stack} is left (images are kept)")
+    report(f"✓ no {holder.things} of stack {cli.stack} is left (images are kept)")
 
 
 def _run(cli: Cli, report: Report, *arguments: str) -> int:
@@ -100,7 +105,7 @@ def _wait_healthy(endpoint: str, report: Report) -> None:
         if time.monotonic() - start > HEALTHY_SECONDS:
             raise ToolchainError(
                 f"{endpoint}{HEALTH_PATH} is not healthy after {HEALTHY_SECONDS} s: {problem}",
-                "see `docker ps` and `docker logs` of the container that is not healthy",
+                "see `docker ps` and `docker logs`, or `kubectl get pods` and `kubectl logs`, of what is not healthy",
             )
         time.sleep(0.3)
     report(f"✓ {endpoint} answers ({time.monotonic() - start:.1f} s)")

@@ -5,6 +5,7 @@ networks and volumes cannot go before them.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from toolchain.shell import Shell, ToolchainError
 
@@ -15,6 +16,47 @@ LABEL_MANAGED_BY = "cairn.managed-by"
 CONTROLLERS = "controllers"
 KINDS = ("container", "volume", "network")
 REMEDY = "see `docker ps -a`, then repeat"
+
+
+class Holder(Protocol):
+    """What runs a stack: a Docker engine (below) or a cluster (cluster.py)."""
+
+    @property
+    def program(self) -> str:
+        """What a user looks at it with."""
+        ...
+
+    @property
+    def things(self) -> str:
+        """What of a stack may be left in it."""
+        ...
+
+    def stop_made_by_controllers(self) -> list[str]:
+        """Stop the controllers, remove what they made, and say what that was."""
+        ...
+
+    def left(self) -> list[str]:
+        """What it still has of the stack."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """This machine's Docker engine."""
+
+    shell: Shell
+    stack: str
+    program: str = "docker"
+    things: str = "container, volume or network"
+
+    def stop_made_by_controllers(self) -> list[str]:
+        """See Holder."""
+        made = remove_made_by_controllers(self.shell, self.stack, f"cairn-{self.stack}-controllers")
+        return [f"{thing.kind} {thing.name}" for thing in made]
+
+    def left(self) -> list[str]:
+        """See Holder."""
+        return [f"{thing.kind} {thing.name}" for thing in find(self.shell, self.stack)]
 
 
 @dataclass(frozen=True)

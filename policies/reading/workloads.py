@@ -44,6 +44,15 @@ class Limits:
     def __mul__(self, times: int) -> "Limits":
         return Limits(self.cpu * times, self.memory_mib * times, self.gpus * times, self.storage_gib * times)
 
+    def at_least(self, other: "Limits") -> "Limits":
+        """The larger of each two."""
+        return Limits(
+            max(self.cpu, other.cpu),
+            max(self.memory_mib, other.memory_mib),
+            max(self.gpus, other.gpus),
+            max(self.storage_gib, other.storage_gib),
+        )
+
 
 @dataclass(frozen=True)
 class Container:

@@ -24,12 +24,12 @@ from workloads.plans import machines, serving
 
 KIND_OFFERING: Final = "job_runner"
 BUDGETS: Final = {
-    "cpu": number(24, "cores: the limits of all that is declared and the capacity for jobs"),
-    "memoryGib": number(64, "GiB of memory: the limits of all that is declared and the capacity for jobs"),
+    "cpu": number(24, "cores: the limits of all that is declared and the capacity for jobs and models"),
+    "memoryGib": number(64, "GiB of memory: the limits of all that is declared and the capacity for jobs and models"),
     "gpus": number(4, "GPUs, or other devices of nodes: what is declared and what jobs may take"),
     "storageGib": number(500, "GiB of disk that a cluster is asked for"),
     "pricePerHour": number(
-        1.0, "price of an hour with declared models and jobs' capacity fully used, in the stack's currency"
+        1.0, "price of an hour with the capacity for jobs and models fully used, in the stack's currency"
     ),
 }
 RATES: Final = {
@@ -59,18 +59,26 @@ class Total:
 def total(
     workloads: Iterable[Workload], claims_gib: float = 0.0, core_price: float = 0.0, gib_price: float = 0.0
 ) -> Total:
-    """The sum over a stack's declared workloads, replica by replica, and what its job runner offers."""
+    """The sum over a stack's declared workloads, replica by replica, and what its job runner offers.
+
+    Declared models live in the capacity that the job runner offers, as all models do: only what they need beyond it
+    counts beside it.
+    """
     found = list(workloads)
     offers = [offer for offer in map(_offer, found) if offer]
-    own = [each for each in found if each.kind != serving.KIND]
-    declared = reduce(add, (each.takes * each.replicas for each in found), Limits(storage_gib=claims_gib))
-    services = reduce(add, (each.takes * each.replicas for each in own), Limits())
-    offered = reduce(add, (_offered(each) for each in offers), Limits())
-    price = sum(price_of_capacity(each) for each in offers) + _price_of_models(found, offers)
+    models = [each for each in found if each.kind == serving.KIND]
+    services = _sum(each.takes * each.replicas for each in found if each.kind != serving.KIND)
+    shared = _sum(map(_offered, offers)).at_least(_sum(each.takes * each.replicas for each in models))
     return Total(
-        limits=declared + offered,
-        price_per_hour=price + services.cpu * core_price + services.memory_mib / 1024 * gib_price,
+        limits=services + shared + Limits(storage_gib=claims_gib),
+        price_per_hour=max(sum(map(price_of_capacity, offers)), _price_of_models(models, offers))
+        + services.cpu * core_price
+        + services.memory_mib / 1024 * gib_price,
     )
+
+
+def _sum(limits: Iterable[Limits]) -> Limits:
+    return reduce(add, limits, Limits())
 
 
 def _offer(each: Workload) -> PlatformConfig | None:
@@ -96,14 +104,16 @@ def _fit(config: PlatformConfig, machine: MachineType) -> int:
     return int(min(config.capacity.cpu / machine.cpu, config.capacity.memory_mib / machine.memory_mib))
 
 
-def _price_of_models(found: Iterable[Workload], offers: list[PlatformConfig]) -> float:
-    """Declared models run beside the capacity for jobs, each on its machine type."""
-    price = 0.0
-    for each in found:
-        text = each.noted(contract.LABEL_DEPLOYED_MODEL)
-        if offers and text:
-            price += machines.price_per_hour(serving.DeployedModel.from_json(text).machine, offers[0]) * each.replicas
-    return price
+def _price_of_models(models: Iterable[Workload], offers: list[PlatformConfig]) -> float:
+    """Declared models, each on its machine type; without a job runner nobody says what that costs."""
+    if not offers:
+        return 0.0
+    described = ((each.noted(contract.LABEL_DEPLOYED_MODEL), each.replicas) for each in models)
+    return sum(
+        machines.price_per_hour(serving.DeployedModel.from_json(text).machine, offers[0]) * replicas
+        for text, replicas in described
+        if text
+    )
 
 
 def validate(args: StackValidationArgs, report: ReportViolation) -> None:

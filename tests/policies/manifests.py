@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
+from tests.policies.platform import declared_object
 from workloads import contract
 
 NAMESPACE: Final = "cairn-test"
-IMAGE: Final = "127.0.0.1:5001/cairn/api:0123456789abcdef"
 TYPES: Final = {
     "ClusterRole": "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
     "ClusterRoleBinding": "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
@@ -39,6 +39,18 @@ POD_PATHS: Final = {
         ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), "spec template"
     ),
 }
+PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
+# Which of the backend's objects stands for the others of its kind.
+DECLARED: Final = {
+    "Namespace": NAMESPACE,
+    "NetworkPolicy": "network-default-deny",
+    "PersistentVolumeClaim": "object-store",
+    "Role": "controllers",
+    "RoleBinding": "controllers",
+    "Secret": "api",
+    "Service": "gateway-published",
+    "ServiceAccount": "controllers",
+}
 REMOVED: Final = object()
 
 
@@ -54,104 +66,58 @@ def metadata(kind: str, name: str = "api") -> dict[str, Any]:
 
 
 def container(name: str, **more: Any) -> dict[str, Any]:
-    """A restricted container."""
-    return {
-        "name": name,
-        "image": IMAGE,
-        "args": ["serve", "--token-file=/run/secrets/token"],
-        "env": [{"name": "CAIRN_TOKEN_FILE", "value": "/run/secrets/token"}],
-        "ports": [{"containerPort": 8080.0}],
-        "resources": {
-            "limits": {"cpu": "1", "memory": "640Mi"},
-            "requests": {"cpu": "100m", "memory": "640Mi"},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "volumeMounts": [{"name": "secrets", "mountPath": "/run/secrets", "readOnly": True}],
-        **more,
-    }
-
-
-def probe() -> dict[str, Any]:
-    """How the kubelet asks."""
-    return {"httpGet": {"path": "/healthz", "port": 8080.0}}
+    """The API's container under another name and without probes."""
+    made = pod()["spec"]["containers"][0]
+    return {**{key: value for key, value in made.items() if key not in PROBES}, "name": name, **more}
 
 
 def pod(kind: str = "api") -> dict[str, Any]:
-    """A restricted pod that is asked whether it works; its metadata and spec."""
-    spec = {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 10001.0,
-            "runAsGroup": 10001.0,
-            "fsGroup": 10001.0,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "initContainers": [container("prepare")],
-        "containers": [container("api", readinessProbe=probe(), livenessProbe=probe())],
-        "volumes": [
-            {"name": "secrets", "secret": {"secretName": "api", "defaultMode": 288.0}},
-            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
-        ],
-    }
-    return {"metadata": metadata(kind), "spec": spec}
+    """The API's pod as the backend declares it, metadata and spec; labelled as another kind when wanted."""
+    made: dict[str, Any] = declared_object("StatefulSet", "api")["spec"]["template"]
+    made["metadata"]["labels"][contract.LABEL_KIND] = kind
+    return made
+
+
+def root() -> dict[str, Any]:
+    """The API's container's security context, but as root."""
+    made: dict[str, Any] = pod()["spec"]["containers"][0]["securityContext"]
+    return {**made, "runAsUser": 0.0}
+
+
+def with_init_container(made: dict[str, Any]) -> dict[str, Any]:
+    """The pod with a container that comes before the others; the backend itself needs none."""
+    made["spec"]["initContainers"] = [container("prepare")]
+    return made
 
 
 def workload(owner: str, kind: str = "api") -> dict[str, Any]:
     """An object of a kind that makes pods, such as "Deployment"."""
     if not POD_PATHS[owner]:
-        return pod(kind)
+        return with_init_container(pod(kind))
     made: dict[str, Any] = {"metadata": metadata(kind)}
     place = made
     for name in POD_PATHS[owner].split()[:-1]:
         place = place.setdefault(name, {})
-    place["template"] = pod(kind)
+    place["template"] = with_init_container(pod(kind))
     if owner in ("Job", "CronJob"):
         place["template"]["spec"]["restartPolicy"] = "Never"
     return made
 
 
-def others() -> dict[str, dict[str, Any]]:
-    """Good objects that make no pods, by kind."""
-    rights = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete", "get", "list", "watch"]}
-    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get"]}
-    subject = {"kind": "ServiceAccount", "name": "controllers", "namespace": NAMESPACE}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "controllers"}
-    namespace = metadata("namespace", NAMESPACE)
-    namespace["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+def config_map() -> dict[str, Any]:
+    """Settings without secrets."""
+    return {"metadata": metadata("gateway"), "data": {"log.conf": "level = info\ntoken_file=/run/secrets/t\n"}}
+
+
+def ingress() -> dict[str, Any]:
+    """A host with its certificate."""
     rule = {"host": "api.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix"}]}}
-    return {
-        "ConfigMap": {
-            "metadata": metadata("gateway"),
-            "data": {"log.conf": "level = info\ntoken_file=/run/secrets/t\n"},
-        },
-        "Ingress": {
-            "metadata": metadata("gateway"),
-            "spec": {"rules": [rule], "tls": [{"hosts": ["api.example.com"], "secretName": "tls"}]},
-        },
-        "Namespace": {"metadata": namespace},
-        "NetworkPolicy": {
-            "metadata": metadata("network", "default-deny"),
-            "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        },
-        "PersistentVolumeClaim": {
-            "metadata": metadata("object_store"),
-            "spec": {"resources": {"requests": {"storage": "20Gi"}}},
-        },
-        "Role": {"metadata": metadata("job_runner", "controllers"), "rules": [rights, secrets]},
-        "RoleBinding": {"metadata": metadata("job_runner", "controllers"), "roleRef": role, "subjects": [subject]},
-        "Secret": {"metadata": metadata("api"), "stringData": {"token": "hunter2"}},
-        "Service": {
-            "metadata": metadata("gateway", "gateway-published"),
-            "spec": {"type": "NodePort", "ports": [{"port": 8080.0, "nodePort": 30080.0}]},
-        },
-        "ServiceAccount": {"metadata": metadata("job_runner", "controllers"), "automountServiceAccountToken": True},
-    }
+    tls = {"hosts": ["api.example.com"], "secretName": "tls"}
+    return {"metadata": metadata("gateway"), "spec": {"rules": [rule], "tls": [tls]}}
+
+
+OURS: Final = {"ConfigMap": config_map, "Ingress": ingress}  # the backend itself declares none
+OTHERS: Final = (*DECLARED, *OURS)
 
 
 def good(kind: str) -> dict[str, Any]:
@@ -159,20 +125,23 @@ def good(kind: str) -> dict[str, Any]:
     if kind in POD_PATHS:
         return workload(kind)
     if kind.startswith("Cluster"):
-        made = deepcopy(others()[kind.removeprefix("Cluster")])
+        made = good(kind.removeprefix("Cluster"))
         made["metadata"].pop("namespace")
         return made
-    return others()[kind]
+    if kind in OURS:
+        return OURS[kind]()
+    return declared_object(kind, DECLARED[kind])
 
 
 def changed(kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A good object with changes: words of a path (numbers in lists) → value, or REMOVED.
+    """A good object with changes: words of a path (numbers in lists) → value, or what makes it, or REMOVED.
 
     A path may begin with "pod" (the pod's spec), "template" (its metadata's and spec's place) or "container" (its
     first container), wherever the kind keeps them.
     """
     made = deepcopy(good(kind))
-    for path, value in changes.items():
+    for path, given in changes.items():
+        value = given() if callable(given) else given
         *way, last = _resolved(kind, path)
         place: Any = made
         for name in way:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.policies.manifests import REMOVED, changed, container
+from tests.policies.manifests import REMOVED, changed, container, root
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,17 @@ def _context(name: str, rule: str, field: str, value: Any, *says: str) -> tuple[
     )
 
 
-def _added(name: str, rule: str, where: str, extra: Mapping[str, Any], *says: str) -> Mutation:
-    """A fault of a further container."""
-    return Mutation(name, rule, {f"pod {where}": [container("extra", **extra)]}, says)
+def _init(name: str, rule: str, change: str, value: Any, *says: str) -> Mutation:
+    """A fault of the container that comes before the others."""
+    return Mutation(
+        f"init-{name}", rule, {f"pod initContainers 0 {change}": value}, ('init container "prepare"', *says)
+    )
 
 
 def _volume(kind: str, source: Mapping[str, Any], *says: str) -> Mutation:
     return Mutation(
-        f"volume-{kind}", "pod-volume-types", {"pod volumes 1": {"name": "tmp", kind: source}}, ("volume tmp", *says)
+        f"volume-{kind}", "pod-volume-types", {"pod volumes 0": {"name": "tmp", kind: source}}, ("volume tmp", *says)
     )
-
-
-def _loose(**changes: Any) -> dict[str, Any]:
-    """The good container's security context with changes."""
-    return {"securityContext": {**container("x")["securityContext"], **changes}}
 
 
 HOST: Final = "container-no-host-parts"
@@ -73,8 +70,8 @@ STANDARD: Final = (
     Mutation(
         "probe-host",
         HOST,
-        {"container livenessProbe httpGet host": "example.com"},
-        ("remove livenessProbe.httpGet.host",),
+        {"container readinessProbe httpGet host": "example.com"},
+        ("remove readinessProbe.httpGet.host",),
     ),
     Mutation(
         "hook-host",
@@ -153,36 +150,11 @@ STANDARD: Final = (
         {"container securityContext capabilities": {"drop": ["ALL"], "add": ["SYS_ADMIN"]}},
         ("SYS_ADMIN", "remove securityContext.capabilities.add"),
     ),
-    _added(
-        "init-escalation",
-        "container-no-new-privileges",
-        "initContainers",
-        _loose(allowPrivilegeEscalation=True),
-        'init container "extra"',
-    ),
-    _added("init-root", USER, "initContainers", _loose(runAsUser=0.0), 'init container "extra" runs as root'),
-    _added(
-        "init-capabilities",
-        "container-no-capabilities",
-        "initContainers",
-        _loose(capabilities={}),
-        'init container "extra" keeps',
-    ),
-    _added(
-        "init-seccomp",
-        CONFINED,
-        "initContainers",
-        _loose(seccompProfile={"type": "Unconfined"}),
-        'init container "extra"',
-    ),
-    _added(
-        "init-host-port",
-        "container-loopback-only",
-        "initContainers",
-        {"ports": [{"containerPort": 80.0, "hostPort": 80.0}]},
-        'init container "extra"',
-        "remove hostPort",
-    ),
+    _init("escalation", "container-no-new-privileges", "securityContext allowPrivilegeEscalation", True),
+    _init("root", USER, "securityContext runAsUser", 0.0, "runs as root"),
+    _init("capabilities", "container-no-capabilities", "securityContext capabilities", {}, "keeps"),
+    _init("seccomp", CONFINED, "securityContext seccompProfile", {"type": "Unconfined"}, "Unconfined"),
+    _init("host-port", "container-loopback-only", "ports", [{"containerPort": 80.0, "hostPort": 80.0}], "hostPort"),
 )
 
 # Faults in what the standard does not allow either, but which the API server refuses before it asks Pod Security.
@@ -193,5 +165,10 @@ UNREACHED: Final = (
         {"container securityContext windowsOptions": {"hostProcess": True}},
         ("remove securityContext.windowsOptions.hostProcess",),
     ),
-    _added("ephemeral-root", USER, "ephemeralContainers", _loose(runAsUser=0.0), 'ephemeral container "extra"'),
+    Mutation(
+        "ephemeral-root",
+        USER,
+        {"pod ephemeralContainers": lambda: [container("extra", securityContext=root())]},
+        ('ephemeral container "extra" runs as root',),
+    ),
 )

@@ -27,7 +27,7 @@ OURS: Final = (
         "memory-request-differs",
         "container-memory-limit",
         {"container resources requests memory": "64Mi"},
-        ('set resources.requests.memory to "640Mi"',),
+        ('set resources.requests.memory to "1Gi"',),
     ),
     Mutation(
         "no-cpu-limit", "container-cpu-limit", {"container resources limits cpu": REMOVED}, ("resources.limits.cpu",)
@@ -61,7 +61,7 @@ OURS: Final = (
     Mutation(
         "token-projected",
         "container-engine-access",
-        {"pod volumes 1": {"name": "tmp", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}},
+        {"pod volumes 0": {"name": "tmp", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}},
         ("remove its serviceAccountToken",),
     ),
     Mutation(
@@ -144,7 +144,7 @@ OURS: Final = (
     Mutation(
         "account-token",
         "service-account-token",
-        {"metadata labels cairn.kind": "api"},
+        {"metadata labels cairn.kind": "api", "automountServiceAccountToken": REMOVED},
         ("automountServiceAccountToken to false", "job_runner"),
         "ServiceAccount",
     ),

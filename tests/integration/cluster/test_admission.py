@@ -17,11 +17,17 @@ from kubernetes.client.exceptions import ApiException
 
 from tests.policies.manifests import POD_PATHS, good
 from tests.policies.mutations import STANDARD, Mutation
+from tests.policies.platform import declared
 from tests.support.environment import ROOT
 
 LOCAL = ROOT / ".cairn" / "cluster" / "kubeconfig"
 REFUSAL = 'violates PodSecurity "restricted:latest"'
-ELSEWHERE = ("serviceAccountName", "priorityClassName")  # other admissions ask for what the namespace does not have
+# Other admissions ask for what the namespace does not have.
+ELSEWHERE = ("priorityClassName", "serviceAccountName")
+    "priorityClassName",
+    "serviceAccount",
+    "serviceAccountName",
+)  # other admissions ask for what the namespace does not have
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,15 @@ def test_good_pods_are_admitted(kind: str, core: client.CoreV1Api, namespace: st
     """What the rules accept, the cluster accepts."""
     admitted = core.create_namespaced_pod(namespace, pod(kind, good(kind)), dry_run="All")
     assert admitted.spec.security_context.run_as_non_root
+
+
+def test_the_whole_platform_is_admitted(core: client.CoreV1Api, namespace: str) -> None:
+    """Every pod that the backend declares, with a bucket's folder too."""
+    owners = [each for each in declared("kubernetes") if each.type.endswith((":Deployment", ":StatefulSet"))]
+    assert len(owners) >= 7
+    for each in owners:
+        made = pod(each.type.rpartition(":")[2], each.props)
+        assert core.create_namespaced_pod(namespace, made, dry_run="All").spec.containers, each.name
 
 
 @pytest.mark.parametrize("mutation", STANDARD, ids=lambda each: each.name)

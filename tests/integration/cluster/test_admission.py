@@ -24,10 +24,6 @@ LOCAL = ROOT / ".cairn" / "cluster" / "kubeconfig"
 REFUSAL = 'violates PodSecurity "restricted:latest"'
 # Other admissions ask for what the namespace does not have.
 ELSEWHERE = ("priorityClassName", "serviceAccountName")
-    "priorityClassName",
-    "serviceAccount",
-    "serviceAccountName",
-)  # other admissions ask for what the namespace does not have
 
 
 @pytest.fixture(scope="module")

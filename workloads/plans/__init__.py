@@ -1,1 +1,1 @@
-"""Pure functions from a wish (a job, a deployed model, a batch prediction) to container specs."""
+"""Pure functions from a wish (a job, a deployed model, a batch prediction) to groups of containers."""

@@ -19,10 +19,12 @@ from kubernetes.dynamic.exceptions import NotFoundError
 LABEL_STACK = "cairn.stack"
 LABEL_MANAGED_BY = "cairn.managed-by"
 CONTROLLERS = "controllers"
-# What the controllers make, in the order in which it goes.
+# What the controllers make, in the order in which it goes: owners first, without their pods. The kubelet, once it waits
+# for a pod's usual thirty seconds, does not hear that it should hurry.
 MADE = (
     ("batch/v1", "Job"),
     ("apps/v1", "Deployment"),
+    ("apps/v1", "ReplicaSet"),
     ("v1", "Pod"),
     ("v1", "Service"),
     ("v1", "Secret"),
@@ -53,7 +55,7 @@ def stop(api: DynamicClient, stack: str) -> list[str]:
         resource = api.resources.get(api_version=version, kind=kind)
         for item in resource.get(namespace=where, label_selector=mine).items:
             _delete(resource, item.metadata.name, where)
-            if kind != "Pod":  # those go with what they are of
+            if kind not in ("ReplicaSet", "Pod"):  # those are of another
                 removed.append(f"{kind} {item.metadata.name}")
     pods = api.resources.get(api_version="v1", kind="Pod")
     _wait_gone(lambda: pods.get(namespace=where, label_selector=mine).items)
@@ -98,7 +100,7 @@ def _scale_down(api: DynamicClient, where: str) -> None:
 
 def _delete(resource: Any, name: str, where: str) -> None:
     try:
-        resource.delete(name=name, namespace=where, body={"propagationPolicy": "Background", "gracePeriodSeconds": 1})
+        resource.delete(name=name, namespace=where, body={"propagationPolicy": "Orphan", "gracePeriodSeconds": 1})
     except NotFoundError:
         return  # it has gone in the meantime
 

@@ -1,6 +1,9 @@
 """pulumi_docker's resources, read."""
 
+from contextlib import suppress
 from typing import Final
+
+from pulumi_policy.proxy import UnknownValueError
 
 from policies.reading.workloads import DOCKER, Container, Limits, Properties, Workload
 
@@ -24,7 +27,7 @@ def workload(props: Properties) -> Workload:
         props=props,
         image=str(props.get("image") or ""),
         environment={name: text for name, _, text in (each.partition("=") for each in props.get("envs") or ())},
-        arguments=[*(props.get("entrypoints") or ()), *(props.get("command") or ())],
+        arguments=_arguments(props),
         read_only_root=bool(props.get("readOnly")),
         limits=limits,
     )
@@ -36,6 +39,15 @@ def workload(props: Properties) -> Workload:
         lasting=str(props.get("restart") or "") not in ONCE,
         takes=limits,
     )
+
+
+def _arguments(props: Properties) -> list[str]:
+    """What the image is told; where it is told nothing, a preview can't know what it has of its own."""
+    found: list[str] = []
+    for name in ("entrypoints", "command"):
+        with suppress(UnknownValueError):
+            found += props.get(name) or ()
+    return found
 
 
 def _gpus(props: Properties) -> int:

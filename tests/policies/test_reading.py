@@ -10,6 +10,7 @@ from policies.reading.quantities import number
 from policies.reading.resources import workload as read
 from tests.policies.manifests import POD_PATHS, TYPES, changed, container
 from tests.policies.manifests import workload as made
+from tests.policies.support import labels
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,11 @@ def test_a_preview_does_not_know_everything() -> None:
     found = kubernetes.workload(TYPES["Deployment"], unknown_checking_proxy(props))
     assert found.annotations == {"a": "b"}
     assert found.containers[0].environment == {"URL": "", "C": "d"}
+
+
+def test_a_preview_does_not_know_the_images_own_entrypoint() -> None:
+    """A Docker container that leaves its entrypoint to the image is read all the same, with what is known of it."""
+    props = {"entrypoints": UNKNOWN_STRING_VALUE, "command": ["serve"], "cpus": "2", "labels": labels()}
+    found = docker.workload(unknown_checking_proxy(props))
+    assert found.containers[0].arguments == ["serve"]
+    assert found.takes.cpu == 2

@@ -7,8 +7,10 @@ import subprocess
 import time
 from collections.abc import Sequence
 
+from toolchain.cluster.borrowed import borrowed
+from toolchain.cluster.layout import layout
 from toolchain.machine import Machine
-from toolchain.shell import ToolchainError
+from toolchain.shell import RealShell, ToolchainError
 from toolchain.steps import Report
 
 CHECKS = (
@@ -17,7 +19,8 @@ CHECKS = (
     ("mypy", ".venv/bin/mypy"),
     ("import rules", ".venv/bin/lint-imports"),
 )
-# Two processes: Pulumi's generated messages and Google's define google.rpc.Status twice, which one process can't hold.
+# Processes apart: Pulumi's messages and Google's define google.rpc.Status twice, which one process can't hold.
+CONFORMANCE = "tests/conformance"
 PULUMI_SIDE = (
     "tests/infra",
     "tests/policies",
@@ -26,9 +29,11 @@ PULUMI_SIDE = (
     "tests/integration/toolchain",
 )
 PYTEST = (".venv/bin/pytest", "--durations=15", "-q")
+OTHERS = tuple(f"--ignore={path}" for path in (CONFORMANCE, *PULUMI_SIDE))
 TESTS = (
+    ("a real stack on every backend", *PYTEST, CONFORMANCE),
     ("tests of toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
-    ("tests of workloads, clients and real stacks", *PYTEST, "tests", *(f"--ignore={path}" for path in PULUMI_SIDE)),
+    ("tests of workloads and clients", *PYTEST, "tests", *OTHERS),
 )
 NOTHING_CHOSEN = 5  # pytest: no test was collected
 BENCHMARKS = ("benchmarks", ".venv/bin/python", "-m", "tests.bench")
@@ -46,9 +51,13 @@ def check(machine: Machine, report: Report) -> None:
 
 
 def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
-    """All tests, or those that the arguments choose; returns the first exit code of pytest that is not 0."""
-    codes = [_run(machine, report, name, [*command, *arguments]) for name, *command in TESTS]
-    if arguments:  # a choice may leave nothing in one half
+    """All tests, or those that the arguments choose; returns the first exit code of pytest that is not 0.
+
+    The cluster comes first, since several of the processes need it.
+    """
+    with borrowed(layout(machine), RealShell(machine.logs, machine.environ), report):
+        codes = [_run(machine, report, name, [*command, *arguments]) for name, *command in TESTS]
+    if arguments:  # a choice may leave nothing in one process
         codes = [code for code in codes if code != NOTHING_CHOSEN] or [NOTHING_CHOSEN]
     return next((code for code in codes if code), 0)
 

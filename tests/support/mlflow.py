@@ -1,6 +1,6 @@
 """MLflow's registry in memory, behind its REST API: what workloads/registry calls, with MLflow's own error codes.
 
-For unit tests. That the real server answers the same is shown by tests/integration/docker/test_serving.py.
+For unit tests. That the real server answers the same is shown by tests/conformance/test_models.py.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The flights example, as a user runs it: `cairn run` on a real stack, real data, all six steps."""
+"""The flights example, unchanged: `cairn run` on a real stack, real data, all six steps."""
 
 import re
 import subprocess
@@ -14,19 +14,10 @@ from tests.support.stack import Stack
 
 def test_flights(stack: Stack, vertex: Any) -> None:
     """The example runs to its end, and its second model beats the first and the naive baseline on later months."""
-    environment = clean_environment() | {
-        "CAIRN_API_ENDPOINT": stack.api_endpoint,
-        "CAIRN_TOKEN": stack.token,
-        "CAIRN_STAGING_BUCKET": stack.staging_bucket,
-        "GOOGLE_CLOUD_PROJECT": stack.project,
-        "CLOUD_ML_REGION": stack.location,
-        "MLFLOW_TRACKING_URI": stack.tracking_uri,
-        "MLFLOW_TRACKING_TOKEN": stack.token,
-    }
     done = subprocess.run(
         [str(Path(sys.executable).with_name("cairn")), "run", "--", "python", "workloads/examples/flights/main.py"],
         cwd=ROOT,
-        env=environment,
+        env=clean_environment() | stack.variables,
         capture_output=True,
         text=True,
         timeout=900,

@@ -1,0 +1,90 @@
+"""One suite, every backend: a real stack on each, shared by all tests there, and Google's clients connected to it.
+
+`-k docker` or `-k kubernetes` chooses a backend. What only one has is marked: pytest.mark.backends("kubernetes").
+"""
+
+import os
+from collections.abc import Iterator
+
+import mlflow
+import pytest
+from google.cloud import storage
+
+import cairn
+from tests.conformance import serving
+from tests.support.backends import SITES
+from tests.support.backends.base import Site
+from tests.support.stack import Stack, running_stack
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The suite's own mark."""
+    config.addinivalue_line("markers", "backends(*names): what the test is about is only there")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that has a stack runs on every backend."""
+    if "site" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("backends")
+        metafunc.parametrize("site", mark.args if mark else tuple(SITES), indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of one backend after each other: only one stack is up at a time."""
+    items.sort(key=_backend)
+
+
+def _backend(item: pytest.Item) -> int:
+    chosen = item.callspec.params.get("site") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
+    return [*SITES].index(str(chosen)) if chosen in SITES else -1
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The place where the tests run."""
+    here = SITES[request.param]()
+    with here.open():
+        yield here
+
+
+@pytest.fixture(scope="session")
+def stack(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own, up for all tests of its backend."""
+    with running_stack(site, tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def vertex(stack: Stack) -> Iterator[cairn.Connection]:
+    """This process connected to the stack as a user's would be: from the environment that `cairn env` prints."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in stack.variables.items():
+            patch.setenv(key, value)
+        mlflow.set_tracking_uri(stack.tracking_uri)
+        yield cairn.connect()
+
+
+@pytest.fixture(scope="session")
+def storage_client(vertex: cairn.Connection) -> storage.Client:
+    """Google's storage client on the stack."""
+    return storage.Client()
+
+
+@pytest.fixture(scope="module")
+def bucket(stack: Stack, storage_client: storage.Client) -> Iterator[storage.Bucket]:
+    """A bucket of the test module's own."""
+    made = storage_client.create_bucket(f"{stack.name}-{os.urandom(4).hex()}")
+    yield made
+    made.delete(force=True)
+
+
+@pytest.fixture(scope="session")
+def versions(stack: Stack, storage_client: storage.Client) -> serving.Versions:
+    """Two versions of one model: the first answers 1.0, the second (the default) 2.0. They go with the stack."""
+    bucket = storage_client.bucket(stack.staging_bucket)
+    first = serving.upload(bucket, 1.0, model_id="constant", version_aliases=["stable"])
+    second = serving.upload(
+        bucket, 2.0, parent_model=first.resource_name, is_default_version=True, version_aliases=["candidate"]
+    )
+    return first, second

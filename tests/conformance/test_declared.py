@@ -1,0 +1,31 @@
+"""Declared endpoints: models that serve because the stack's config says so."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from google.api_core import exceptions
+from google.cloud import aiplatform
+
+from tests.conformance.jobs import eventually
+from tests.conformance.serving import BODY, IMAGE, MACHINE, Versions
+from tests.support.stack import Stack
+
+
+def test_an_endpoint_in_the_config(stack: Stack, versions: Versions, tmp_path: Path) -> None:
+    """It is made by `up`, answers with its model, is not changed through the API, and goes with the config."""
+    model = {"model": "constant", "artifactUri": versions[0].uri, "image": IMAGE, "machineType": MACHINE}
+    declared = {"standing": {"displayName": "Standing", "models": [model]}}
+    url = f"{stack.vertex_url}/endpoints/standing:predict"
+
+    def answer() -> httpx.Response:
+        return httpx.post(url, json=BODY, headers=stack.headers, timeout=30)
+
+    with stack.changed(tmp_path, endpoints=declared) as changes:
+        assert set(changes) == {"create"}, changes
+        assert eventually(lambda: answer().status_code == httpx.codes.OK, 90), answer().text
+        assert answer().json()["predictions"] == [1.0]
+        endpoint = aiplatform.Endpoint("standing")
+        with pytest.raises(exceptions.GoogleAPICallError, match="declared in the stack's config"):
+            endpoint.undeploy_all()
+    assert eventually(lambda: answer().status_code == httpx.codes.NOT_FOUND, 60), answer().text

@@ -1,7 +1,7 @@
 """What the whole stack may take: the limits of all that it declares and the capacity that it offers to jobs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Final
@@ -16,7 +16,7 @@ from pulumi_policy import (
 
 from policies.reading import kubernetes
 from policies.reading.resources import workload
-from policies.reading.workloads import Limits, Workload
+from policies.reading.workloads import Limits, Properties, Workload
 from policies.rules.making import number
 from workloads import contract
 from workloads.config import MachineType, PlatformConfig
@@ -136,10 +136,28 @@ def validate(args: StackValidationArgs, report: ReportViolation) -> None:
 
 
 def _workloads(resources: Iterable[PolicyResource]) -> Iterator[Workload]:
+    found = list(resources)
+    ceilings = dict(_autoscaled(found))
+    for each in found:
+        made = workload(each.resource_type, each.props)
+        if made:
+            name = (_place(each.props), kubernetes.kind_of(each.resource_type))
+            yield replace(made, replicas=max(made.replicas, ceilings.get(name, 0)))
+
+
+def _autoscaled(resources: Iterable[PolicyResource]) -> Iterator[tuple[tuple[tuple[str, str], str], int]]:
+    """What a HorizontalPodAutoscaler scales, and up to how many replicas."""
     for each in resources:
-        found = workload(each.resource_type, each.props)
-        if found:
-            yield found
+        if kubernetes.kind_of(each.resource_type) == "HorizontalPodAutoscaler":
+            spec = each.props["spec"]
+            target = spec["scaleTargetRef"]
+            namespace = kubernetes.namespace_of(each.props)
+            yield ((namespace, str(target["name"])), str(target["kind"])), int(spec["maxReplicas"])
+
+
+def _place(props: Properties) -> tuple[str, str]:
+    """Namespace and name."""
+    return kubernetes.namespace_of(props), str(kubernetes.metadata_of(props).get("name") or "")
 
 
 def _claims(resources: Iterable[PolicyResource]) -> Iterator[float]:

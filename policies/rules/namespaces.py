@@ -10,6 +10,7 @@ from policies.reading.workloads import Properties
 from policies.rules.making import Check, Config, resource_rule
 
 LABEL_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+LATEST: Final = "latest"
 DIRECTIONS: Final = ("Ingress", "Egress")
 
 
@@ -19,6 +20,9 @@ def restricted(props: Properties, _: Config) -> Iterator[str]:
     if level != "restricted":
         shown = f'enforces "{level}"' if level else "enforces nothing"
         yield f'{shown} on its pods; add "{LABEL_ENFORCE}": "restricted" to metadata.labels'
+    version = labels_of(props).get(f"{LABEL_ENFORCE}-version", LATEST)
+    if version != LATEST:
+        yield f'enforces the standard as it was in {version}; set "{LABEL_ENFORCE}-version" to "{LATEST}"'
 
 
 def _namespace_check(resource_type: str) -> Check | None:

@@ -142,6 +142,13 @@ OURS: Final = (
         "Namespace",
     ),
     Mutation(
+        "namespace-old",
+        "namespace-restricted",
+        {"metadata labels pod-security.kubernetes.io/enforce-version": "v1.20"},
+        ("v1.20", 'enforce-version" to "latest"'),
+        "Namespace",
+    ),
+    Mutation(
         "account-token",
         "service-account-token",
         {"metadata labels cairn.kind": "api", "automountServiceAccountToken": REMOVED},

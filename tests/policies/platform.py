@@ -4,7 +4,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from infra import blueprint
 from infra.backends.base import Backend
@@ -14,6 +17,7 @@ from infra.settings import Settings, parse
 from tests.infra.program import backend as docker_backend
 from tests.infra.program import declare
 from tests.infra.test_settings import GOOD, as_pulumi
+from tests.support.environment import ROOT
 
 STACK = "test"
 
@@ -32,17 +36,30 @@ def _docker(settings: Settings) -> Backend:
 
 
 def _kubernetes(settings: Settings) -> Backend:
-    cluster = Cluster(registry="127.0.0.1:5001/cairn", seccomp_profile="cairn/workloads.json")
+    cluster = settings.kubernetes or Cluster(registry="127.0.0.1:5001/cairn", seccomp_profile="cairn/workloads.json")
     return KubernetesBackend(STACK, cluster, capacity=settings.capacity, accelerators=settings.accelerators)
 
 
 BACKENDS: dict[str, Callable[[Settings], Backend]] = {"docker": _docker, "kubernetes": _kubernetes}
 
 
+STACKS = sorted((ROOT / "stacks").glob("Pulumi.*.yaml"))
+
+
 @cache
 def declared(backend: str) -> tuple[Declared, ...]:
     """Every resource of a stack with the good settings, a declared endpoint among them."""
-    settings = parse(as_pulumi({**GOOD, "accelerators": {}} if backend == "docker" else GOOD))
+    return _declared(parse(as_pulumi({**GOOD, "accelerators": {}} if backend == "docker" else GOOD)), backend)
+
+
+def committed(stack: Path) -> tuple[Declared, ...]:
+    """Every resource of a stack of this repository."""
+    config = yaml.safe_load(stack.read_text(encoding="utf-8"))["config"]
+    settings = parse(as_pulumi({key.removeprefix("cairn:"): value for key, value in config.items()}))
+    return _declared(settings, settings.backend)
+
+
+def _declared(settings: Settings, backend: str) -> tuple[Declared, ...]:
     made = declare(lambda: vars(blueprint.build(STACK, settings, BACKENDS[backend](settings))))
     return tuple(
         Declared(urn.split("::")[2].split("$")[-1], urn.split("::")[3], props) for urn, props in made.resources.items()

@@ -132,3 +132,16 @@ def test_rates_price_the_services() -> None:
     """Where the platform's own machines are paid for, their cores and memory cost too."""
     services = [kubernetes("Deployment", spec__replicas=4.0)]
     assert broken(services, corePricePerHour=0.5, gibPricePerHour=0.25) == {"pricePerHour": "3"}
+
+
+def test_autoscaling_counts_to_its_end() -> None:
+    """A HorizontalPodAutoscaler may make as many replicas as it says."""
+    service = kubernetes("Deployment")
+    metadata = service.props["metadata"]
+    target = {"kind": "Deployment", "name": metadata["name"]}
+    scaler = resource(
+        "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+        {"metadata": metadata, "spec": {"scaleTargetRef": target, "maxReplicas": 7.0}},
+    )
+    assert broken([service, scaler], cpu=6.0) == {"cpu": "7"}
+    assert broken([service], cpu=6.0) == {}

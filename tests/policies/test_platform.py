@@ -1,8 +1,10 @@
 """What the backends declare keeps every rule, with the pack's defaults."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.policies.platform import BACKENDS, declared
+from tests.policies.platform import BACKENDS, STACKS, committed, declared
 from tests.policies.support import refusals, resource, stack_complaints
 
 
@@ -18,6 +20,15 @@ def test_every_resource_is_accepted(backend: str) -> None:
 def test_the_whole_stack_is_accepted(backend: str, name: str) -> None:
     """Nor against the stack as a whole."""
     assert stack_complaints(name, [resource(each.type, each.props) for each in declared(backend)]) == []
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
+def test_committed_stacks_are_accepted(stack: Path) -> None:
+    """The stacks of this repository keep every rule without a policy config."""
+    made = committed(stack)
+    assert {each.name: said for each in made if (said := refusals(each.type, each.props))} == {}
+    for name in ("network-default-deny", "stack-budget"):
+        assert stack_complaints(name, [resource(each.type, each.props) for each in made]) == []
 
 
 def test_both_backends_take_the_same() -> None:

@@ -6,6 +6,7 @@ Made on the first request, so that an `up` that changes nothing pays neither the
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -19,6 +20,8 @@ from toolchain.plugins.kubernetes.settings import Settings
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
+# How long one failure to connect speaks for the others.
+UNREACHABLE_SECONDS = 5.0
 # Every waiting resource holds a watch and asks beside it.
 CONNECTIONS = 100
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
@@ -49,7 +52,7 @@ class Connection:
         self.settings = Settings()
         self._kubeconfig: Kubeconfig | None = None
         self._client: Any = None
-        self._unreachable = ""
+        self._unreachable, self._tried = "", 0.0
         self._lock = threading.Lock()
 
     def configure(self, settings: Properties) -> None:
@@ -109,7 +112,7 @@ class Connection:
 
     def _connected(self) -> tuple[Any, Any]:
         with self._lock:
-            if self._unreachable:
+            if self._unreachable and time.monotonic() - self._tried < UNREACHABLE_SECONDS:
                 # One server that hangs must not cost every resource the time of a connection that fails.
                 raise UnreachableError(self._unreachable)
             if self._client is None:
@@ -133,8 +136,9 @@ class Connection:
             elif "KUBERNETES_SERVICE_HOST" in os.environ:
                 incluster_config.load_incluster_config(client_configuration=configuration)
             else:
-                self._unreachable = f"there is no kubeconfig ({found.source}): set kubernetes:kubeconfig or KUBECONFIG"
-                raise UnreachableError(self._unreachable)
+                raise UnreachableError(
+                    f"there is no kubeconfig ({found.source}): set kubernetes:kubeconfig or KUBECONFIG"
+                )
         except ConfigException as problem:
             raise ProviderError(f"kubernetes: {found.source}, context {found.context}: {problem}") from problem
         return configuration, RESTClientObject(configuration).pool_manager
@@ -146,7 +150,7 @@ class Connection:
         reason = getattr(problem, "reason", None) or problem
         text = f"the Kubernetes API server at {address} is unreachable: {reason}"
         if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            self._unreachable = text
+            self._unreachable, self._tried = text, time.monotonic()
         return UnreachableError(text)
 
 

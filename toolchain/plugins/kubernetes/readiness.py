@@ -5,6 +5,7 @@ Kinds without an entry are ready as soon as the API server has them, as with the
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from toolchain.plugins.common.values import Properties
 from toolchain.plugins.kubernetes.cluster import Cluster
@@ -14,6 +15,8 @@ from toolchain.plugins.kubernetes.objects import dig, name_of, namespace_of
 SLICES = Kind("discovery.k8s.io", "v1", "EndpointSlice")
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass")
 SERVICE = Kind("", "v1", "Service")
+POD = Kind("", "v1", "Pod")
+ALONE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,24 @@ def service(obj: Properties, cluster: Cluster) -> Verdict:
     if spec.get("type") == "ExternalName":
         return READY
     watched = bool(spec.get("selector")) and spec.get("clusterIP") != "None"
-    if watched and not answers(cluster, namespace_of(obj), name_of(obj)):
+    if watched and not answers(cluster, namespace_of(obj), name_of(obj)) and not _without_pods(obj, cluster):
         return _waiting("no pod that its selector finds is ready")
     if spec.get("type") == "LoadBalancer" and not dig(obj, "status", "loadBalancer", "ingress"):
         return _waiting("no load balancer has given it an address")
     return READY
+
+
+def _without_pods(obj: Properties, cluster: Cluster) -> bool:
+    """Whether a service that is there for a moment finds no pod at all.
+
+    What makes its pods may come later in the same update, and services that wait for that would take all the slots of
+    `--parallel` from it.
+    """
+    created = datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+    if (datetime.now(UTC) - created).total_seconds() < ALONE_SECONDS:
+        return False
+    selector = ",".join(f"{key}={value}" for key, value in obj["spec"]["selector"].items())
+    return not cluster.all(POD, namespace_of(obj), labelSelector=selector)
 
 
 def answers(cluster: Cluster, namespace: str, name: str) -> bool:

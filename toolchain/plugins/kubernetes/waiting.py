@@ -7,9 +7,10 @@ from toolchain.plugins.common.resource import Call, ProviderError
 from toolchain.plugins.common.values import Properties
 from toolchain.plugins.kubernetes import story
 from toolchain.plugins.kubernetes.cluster import Cluster
+from toolchain.plugins.kubernetes.connection import UnreachableError
 from toolchain.plugins.kubernetes.kinds import Kind
 from toolchain.plugins.kubernetes.objects import TIMEOUT_SECONDS, annotation, described, name_of, namespace_of
-from toolchain.plugins.kubernetes.readiness import Check
+from toolchain.plugins.kubernetes.readiness import Check, Verdict
 from toolchain.plugins.kubernetes.watching import Watch
 
 DEFAULT_SECONDS = 600.0
@@ -49,13 +50,13 @@ class Waiting:
     def until_ready(self, obj: Properties, check: Check) -> Properties:
         """Wait until the check is content, and give the object as it is then; NotReadyError when it won't be."""
         live, text = obj, ""
-        if check(obj, self._cluster).ready:
+        if self._verdict(check, obj).ready:
             return obj
         for version in self._versions(obj):
             if version is None:
                 raise NotReadyError(live, f"{described(obj)} was deleted by somebody while it was waited for")
             live = version
-            verdict = check(live, self._cluster)
+            verdict = self._verdict(check, live)
             if verdict.ready:
                 self._call.status("")
                 return live
@@ -77,6 +78,13 @@ class Waiting:
         finalizers = ", ".join(live["metadata"].get("finalizers") or [])
         kept = f" Its finalizers are still to be worked off: {finalizers}." if finalizers else ""
         raise ProviderError(self._reasons(f"{described(obj)} {self._outcome('gone')}.{kept}", live))
+
+    def _verdict(self, check: Check, live: Properties) -> Verdict:
+        try:
+            return check(live, self._cluster)
+        except UnreachableError as problem:
+            # The API server restarts: the wait has a deadline of its own.
+            return Verdict(ready=False, text=str(problem))
 
     def _versions(self, obj: Properties) -> Iterator[Properties | None]:
         """Every new version, and the last one again each second; ends with the time or the user's patience."""

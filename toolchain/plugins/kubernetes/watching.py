@@ -53,13 +53,14 @@ class Watch:
         return True, version
 
     def _run(self) -> None:
+        from urllib3.exceptions import HTTPError
+
         while not self._closed.is_set():
             try:
                 self._follow()
-            except (ProviderError, OSError, ValueError) as problem:
-                # The server restarts or the connection broke: whoever waits has its own deadline.
-                if not self._closed.wait(RETRY_SECONDS):
-                    print(f"watch of {self._kind} {self._where[1]}: {problem}; again", flush=True)
+            except (ProviderError, HTTPError, OSError, ValueError):
+                # It was closed, or the server restarts: whoever waits has its own deadline.
+                self._closed.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:
         namespace, name = self._where

@@ -15,6 +15,8 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from infra.backends import images
 from infra.backends.docker import DockerBackend
 from infra.backends.docker.engine import Engine
+from infra.backends.kubernetes import KubernetesBackend
+from infra.cluster_settings import Cluster
 
 SECRET_SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
@@ -41,6 +43,7 @@ class _Provider(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         computed = {
             "random:index/randomPassword:RandomPassword": {"result": secret(args.name)},
+            "kubernetes:core/v1:Service": {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}},
         }
         return f"{args.name}-id", {**args.inputs, **computed.get(args.typ, {})}
 
@@ -60,6 +63,20 @@ class Declared:
         """Name → state of the resources of a type, such as "docker:index/container:Container"."""
         return {urn.split("::")[3]: state for urn, state in self.resources.items() if urn.split("::")[2].endswith(kind)}
 
+    def manifest(self, kind: str, name: str) -> dict[str, Any]:
+        """The object of a kind, such as "apps/v1:Deployment", with this name in its namespace."""
+        (found,) = [each for each in self.of_kind(kind) if each["metadata"]["name"] == name]
+        return found
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        """Every object of a Kubernetes kind."""
+        return [state for urn, state in self.resources.items() if urn.split("::")[2].endswith(kind)]
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """Name of the Deployment or StatefulSet → its pod's template."""
+        kinds = ("apps/v1:Deployment", "apps/v1:StatefulSet")
+        return {each["metadata"]["name"]: each["spec"]["template"] for kind in kinds for each in self.of_kind(kind)}
+
     def container(self, name: str) -> dict[str, Any]:
         """A container's inputs."""
         return self.of_type("docker:index/container:Container")[name]
@@ -76,6 +93,14 @@ class Declared:
 def backend(**changes: Any) -> DockerBackend:
     """The Docker backend of a stack named "test", on an engine that is not asked."""
     return DockerBackend("test", engine=changes.pop("engine", ENGINE), **changes)
+
+
+CLUSTER = Cluster("127.0.0.1:5001/cairn", seccomp_profile="cairn/workloads.json")
+
+
+def kubernetes(cluster: Cluster = CLUSTER, **changes: Any) -> KubernetesBackend:
+    """The Kubernetes backend of the same stack, on a cluster that nobody asks."""
+    return KubernetesBackend("test", cluster, **changes)
 
 
 @contextlib.contextmanager

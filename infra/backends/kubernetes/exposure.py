@@ -7,7 +7,7 @@ from pulumi_kubernetes.core import v1 as core
 
 from infra.backends.base import PortSpec, ServiceSpec
 from infra.backends.kubernetes.labels import namespace_name, selector
-from infra.backends.kubernetes.namespace import Home
+from infra.backends.kubernetes.namespace import SKIP_AWAIT, Home
 from infra.cluster_settings import CLUSTER_IP, LOAD_BALANCER, NODE_PORT, Cluster
 
 
@@ -21,31 +21,41 @@ def hosts(stack: str, cluster: Cluster) -> tuple[str, ...]:
     return tuple(dict.fromkeys((cluster.host, *forwarded)))
 
 
-def create(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> dict[int, pulumi.Input[str]]:
-    """The Service of the service's name and, where a port is published, one more.
+def inside(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """The Service of the service's name. Not waited for: it is made before the pods that it finds."""
+    if not spec.ports:
+        return []
+    ports = [_port(each) for each in spec.ports]
+    return [_service(home, spec, spec.name, {"type": CLUSTER_IP, "ports": ports}, home.options(opts))]
+
+
+def outside(
+    home: Home, spec: ServiceSpec, workload: pulumi.Resource, opts: pulumi.ResourceOptions
+) -> dict[int, pulumi.Input[str]]:
+    """The Service for clients outside, where a port is published.
 
     Returns:
-        Where clients outside reach the published ports.
+        Where they reach the published ports.
     """
-    if not spec.ports:
-        return {}
-    _service(home, spec, spec.name, {"type": CLUSTER_IP, "ports": [_port(each) for each in spec.ports]}, opts)
-    outside = {each.port: each.publish for each in spec.ports if each.publish is not None}
-    if not outside or home.cluster.expose == CLUSTER_IP:
-        inside = f"{spec.name}.{namespace_name(home.stack)}.svc"
-        return {port: f"http://{inside}:{port}" for port in outside}
+    publish = {each.port: each.publish for each in spec.ports if each.publish is not None}
+    if not publish or home.cluster.expose == CLUSTER_IP:
+        name = f"{spec.name}.{namespace_name(home.stack)}.svc"
+        return {port: f"http://{name}:{port}" for port in publish}
     ports = [_published_port(each, home.cluster.expose) for each in spec.ports if each.publish is not None]
-    made = _service(home, spec, f"{spec.name}-published", {"type": home.cluster.expose, "ports": ports}, opts)
+    wanted = {"type": home.cluster.expose, "ports": ports}
+    made = _service(home, spec, f"{spec.name}-published", wanted, home.options(opts, [workload]))
     host = _host(home.cluster, made)
-    return {port: pulumi.Output.format("http://{0}:{1}", host, publish) for port, publish in outside.items()}
+    return {port: pulumi.Output.format("http://{0}:{1}", host, number) for port, number in publish.items()}
 
 
 def _service(
     home: Home, spec: ServiceSpec, name: str, wanted: dict[str, Any], opts: pulumi.ResourceOptions
 ) -> core.Service:
     metadata = home.metadata(spec.kind, spec.name, name)
+    if wanted["type"] != LOAD_BALANCER:  # which is there once it has its address
+        metadata["annotations"] = {**metadata.get("annotations", {}), **SKIP_AWAIT}
     selected: Any = {**wanted, "selector": selector(spec.kind, spec.name)}
-    return core.Service(name, metadata=metadata, spec=selected, opts=home.options(opts))
+    return core.Service(name, metadata=metadata, spec=selected, opts=opts)
 
 
 def _port(port: PortSpec) -> dict[str, Any]:

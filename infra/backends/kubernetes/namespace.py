@@ -25,6 +25,9 @@ PRIORITIES: Final = {
     SERVERS: (10_000, "PreemptLowerPriority"),
     JOBS: (1_000, "Never"),
 }
+# On what is not waited for. A Service would wait for its pods, and as many as Pulumi works on at once for ones that it
+# has not come to yet.
+SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
 
 

@@ -13,12 +13,11 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from infra.backends.base import ServiceSpec
 from infra.backends.kubernetes.labels import selector
-from infra.backends.kubernetes.namespace import Home
+from infra.backends.kubernetes.namespace import SKIP_AWAIT, Home
 from workloads import contract
 from workloads.plans.pods import NETWORK_PREFIX, REPLICA_DOMAIN, network_label
 
 Rule = dict[str, Any]
-SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}  # a Service that has no pod yet is nothing to wait for
 DNS_PORT: Final = 53
 LINK_LOCAL: Final = "169.254.0.0/16"  # a node's own DNS cache answers there, and clouds tell their machines' secrets
 API_SERVER_PORTS: Final = (443, 6443, 8443, 16443)  # of the Service, and of clusters' API servers behind it

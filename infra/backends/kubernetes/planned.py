@@ -14,8 +14,7 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 
 from infra.backends.kubernetes.labels import selector
-from infra.backends.kubernetes.namespace import Home
-from infra.backends.kubernetes.network import SKIP_AWAIT
+from infra.backends.kubernetes.namespace import SKIP_AWAIT, Home
 from workloads import contract
 from workloads.config import AcceleratorType, ClusterConfig
 from workloads.plans import pods

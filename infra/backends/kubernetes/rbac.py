@@ -7,17 +7,8 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.backends.kubernetes.namespace import Home
+from workloads.controllers.engines.kubernetes_rights import RIGHTS
 
-# API group, resources, verbs: what workloads/controllers/engines/kubernetes*.py calls, and nothing else.
-RULES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    ("", ("pods",), ("delete", "get", "list", "watch")),
-    ("", ("pods/log",), ("get",)),
-    ("", ("secrets",), ("create", "delete", "patch")),
-    ("", ("services",), ("create", "delete", "get", "patch")),
-    ("", ("events",), ("list", "watch")),
-    ("apps", ("deployments",), ("create", "delete", "get", "list", "patch", "watch")),
-    ("batch", ("jobs",), ("create", "delete", "get", "list", "patch", "watch")),
-)
 GROUP: Final = "rbac.authorization.k8s.io"
 
 
@@ -35,7 +26,5 @@ def create(home: Home, name: str, kind: str, opts: pulumi.ResourceOptions) -> li
 
 
 def rules() -> Any:
-    """The Role's rules."""
-    return [
-        {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)} for group, resources, verbs in RULES
-    ]
+    """The Role's rules: the engine itself says what it calls."""
+    return [{"apiGroups": [each.group], "resources": [each.resource], "verbs": list(each.verbs)} for each in RIGHTS]

@@ -30,10 +30,10 @@ def create(home: Home, spec: ServiceSpec, needed: Sequence[pulumi.Resource], opt
         needed += rbac.create(home, spec.name, spec.kind, opts)
     if spec.secrets:
         needed.append(_secret(home, spec, opts))
-    published = exposure.create(home, spec, opts)
+    needed += exposure.inside(home, spec, opts)
     workload = _workload(home, spec, home.options(opts, needed))
     _budget(home, spec, opts)
-    return Running(workload, published)
+    return Running(workload, exposure.outside(home, spec, workload, opts))
 
 
 def _workload(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pulumi.Resource:

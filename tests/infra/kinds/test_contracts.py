@@ -12,7 +12,7 @@ import pulumi
 import pytest
 
 from infra import kinds, tokens
-from infra.backends.docker import DockerBackend
+from infra.backends.base import Backend
 from infra.kinds.api import Api, ApiArgs
 from infra.kinds.database import Database, DatabaseArgs
 from infra.kinds.endpoint import Endpoint
@@ -23,28 +23,30 @@ from infra.kinds.model_registry import ModelRegistry, ModelRegistryArgs
 from infra.kinds.object_store import ObjectStore, ObjectStoreArgs
 from infra.kinds.tracking import Tracking, TrackingArgs
 from tests.infra.kinds.test_plans import DATABASE, STORE, endpoint_args, model
-from tests.infra.program import Declared, backend, declare
+from tests.infra.program import Declared, backend, declare, kubernetes
 
-Make = Callable[[DockerBackend], pulumi.ComponentResource]
+Make = Callable[[Backend], pulumi.ComponentResource]
+BACKENDS: Mapping[str, Callable[[], Backend]] = {"docker": backend, "kubernetes": kubernetes}
+TOP = ("docker:index/network:Network", "pulumi:providers:kubernetes", "kubernetes:")  # what the stack has once
 KEY = "k" * 40
 SHARED_MODULES = {"images", "links"}
 KINDS: Mapping[str, tuple[str, Make]] = {
-    "api": (tokens.API, lambda docker: Api("it", ApiArgs("{}", DATABASE, STORE, KEY), docker)),
-    "database": (tokens.DATABASE, lambda docker: Database("it", DatabaseArgs(), docker)),
-    "endpoint": (tokens.ENDPOINT, lambda docker: Endpoint("it", endpoint_args(model()), docker)),
-    "gateway": (tokens.GATEWAY, lambda docker: Gateway("it", GatewayArgs("test", KEY), docker)),
+    "api": (tokens.API, lambda on: Api("it", ApiArgs("{}", DATABASE, STORE, KEY), on)),
+    "database": (tokens.DATABASE, lambda on: Database("it", DatabaseArgs(), on)),
+    "endpoint": (tokens.ENDPOINT, lambda on: Endpoint("it", endpoint_args(model()), on)),
+    "gateway": (tokens.GATEWAY, lambda on: Gateway("it", GatewayArgs("test", KEY), on)),
     "job_runner": (
         tokens.JOB_RUNNER,
-        lambda docker: JobRunner("it", JobRunnerArgs("{}", DATABASE, STORE, KEY), docker),
+        lambda on: JobRunner("it", JobRunnerArgs("{}", DATABASE, STORE, KEY), on),
     ),
     "model_registry": (
         tokens.MODEL_REGISTRY,
-        lambda docker: ModelRegistry("it", ModelRegistryArgs("http://tracking:5000", SERVING), docker),
+        lambda on: ModelRegistry("it", ModelRegistryArgs("http://tracking:5000", SERVING), on),
     ),
-    "object_store": (tokens.OBJECT_STORE, lambda docker: ObjectStore("it", ObjectStoreArgs(("a",)), docker)),
+    "object_store": (tokens.OBJECT_STORE, lambda on: ObjectStore("it", ObjectStoreArgs(("a",)), on)),
     "tracking": (
         tokens.TRACKING,
-        lambda docker: Tracking("it", TrackingArgs("test", DATABASE, STORE, "s3://b/x", KEY), docker),
+        lambda on: Tracking("it", TrackingArgs("test", DATABASE, STORE, "s3://b/x", KEY), on),
     ),
 }
 
@@ -54,11 +56,11 @@ def module_of(kind: str) -> ModuleType:
     return importlib.import_module(f"infra.kinds.{kind}")
 
 
-def alone(kind: str) -> Declared:
+def alone(kind: str, backend_name: str) -> Declared:
     """The kind in a program of its own, with its public attributes as outputs."""
 
     def program() -> dict[str, Any]:
-        made = KINDS[kind][1](backend())
+        made = KINDS[kind][1](BACKENDS[backend_name]())
         return {name: getattr(made, name) for name in type(made).__annotations__}
 
     return declare(program)
@@ -92,24 +94,28 @@ def test_constructor(kind: str) -> None:
     assert inspect.signature(component).parameters["opts"].default is None
 
 
+@pytest.mark.parametrize("backend_name", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_stands_alone(kind: str) -> None:
-    """In a program of its own the kind has its token, and all but the stack's networks are below it."""
-    declared = alone(kind)
+def test_stands_alone(kind: str, backend_name: str) -> None:
+    """In a program of its own the kind has its token, and all but what a stack has once are below it."""
+    declared = alone(kind, backend_name)
     types = [urn.split("::")[2].removeprefix("pulumi:pulumi:Stack$") for urn in declared.resources]
     token = KINDS[kind][0]
     assert token in types
-    assert {each.split("$")[0] for each in types} <= {token, "pulumi:pulumi:Stack", "docker:index/network:Network"}
+    outside = {each for each in types if each.split("$")[0] not in (token, "pulumi:pulumi:Stack")}
+    assert all(each.startswith(TOP) for each in outside), outside
 
 
+@pytest.mark.parametrize("backend_name", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_are_set(kind: str) -> None:
+def test_outputs_are_set(kind: str, backend_name: str) -> None:
     """Every attribute that the class announces is there and has a value."""
-    assert None not in alone(kind).outputs.values()
+    assert None not in alone(kind, backend_name).outputs.values()
 
 
+@pytest.mark.parametrize("backend_name", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_registers_its_outputs_once_and_last(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registers_its_outputs_once_and_last(kind: str, backend_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`register_outputs` is called exactly once, after the last child was declared."""
     events: list[str] = []
     original = pulumi.Resource.__init__
@@ -122,7 +128,7 @@ def test_registers_its_outputs_once_and_last(kind: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", lambda self, outputs: events.append("outputs"))
 
     def program() -> dict[str, Any]:
-        KINDS[kind][1](backend())
+        KINDS[kind][1](BACKENDS[backend_name]())
         return {}
 
     declare(program)
@@ -130,18 +136,25 @@ def test_registers_its_outputs_once_and_last(kind: str, monkeypatch: pytest.Monk
     assert events[-1] == "outputs"
 
 
+@pytest.mark.parametrize("backend_name", BACKENDS)
 @pytest.mark.parametrize("kind", ["object_store", "database"])
-def test_credentials_of_its_own(kind: str) -> None:
+def test_credentials_of_its_own(kind: str, backend_name: str) -> None:
     """Engines with credentials make their own, and show them to nobody but through secret outputs."""
-    declared = alone(kind)
+    declared = alone(kind, backend_name)
     assert declared.of_type("random:index/randomPassword:RandomPassword")
     assert all(declared.secrets[name] for name in declared.secrets if name.endswith("_key"))
 
 
+@pytest.mark.parametrize("backend_name", BACKENDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_previews_know_everything_that_policies_check(kind: str) -> None:
-    """In a preview images, environment and mounts are known, or the policies would see nothing."""
-    declared = declare(lambda: {"made": KINDS[kind][1](backend()).urn}, preview=True)
+def test_previews_know_everything_that_policies_check(kind: str, backend_name: str) -> None:
+    """In a preview images, environment and limits are known, or the policies would see nothing."""
+    declared = declare(lambda: {"made": KINDS[kind][1](BACKENDS[backend_name]()).urn}, preview=True)
     for container in declared.of_type("docker:index/container:Container").values():
         assert container["image"]
         assert container["memory"]
+    for template in declared.pods().values():
+        (container,) = template["spec"]["containers"]
+        assert container["image"]
+        assert container["resources"]["limits"]["memory"]
+        assert all(isinstance(each["value"], str) for each in container.get("env", ()))

@@ -16,12 +16,12 @@ from infra.settings import DOCKER, Settings
 def choose(stack: str, settings: Settings) -> tuple[Backend, list[str]]:
     """The stack's backend, and what its place lacks. Only the chosen one is imported: each takes a while."""
     if settings.backend == DOCKER:
-        from infra.backends.docker import host as docker
+        from infra.backends.docker.host import choose as on_docker
 
-        return docker.choose(stack, settings)
-    from infra.backends.kubernetes import host as kubernetes
+        return on_docker(stack, settings)
+    from infra.backends.kubernetes.host import choose as on_kubernetes
 
-    return kubernetes.choose(stack, settings)
+    return on_kubernetes(stack, settings)
 
 
 def check(problems: Sequence[str]) -> None:

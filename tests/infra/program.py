@@ -41,7 +41,7 @@ class _Provider(Mocks):
     """Answers as the providers do where the program relies on it: computed outputs are there."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        computed = {
+        computed: dict[str, dict[str, Any]] = {
             "random:index/randomPassword:RandomPassword": {"result": secret(args.name)},
             "kubernetes:core/v1:Service": {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}},
         }

@@ -10,6 +10,7 @@ import yaml
 
 from infra.reading import SettingsError
 from infra.settings import SERVICE_LIMITS, parse
+from workloads.config import Toleration
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {
@@ -32,14 +33,22 @@ GOOD: dict[str, Any] = {
 }
 
 
+CLUSTERED: dict[str, Any] = {
+    **GOOD,
+    "backend": "kubernetes",
+    "kubernetes": {"registry": "127.0.0.1:5001/cairn"},
+    "ports": {"api": 30080, "tracking": 30500, "objectStore": 30900},
+}
+
+
 def as_pulumi(settings: Mapping[str, Any]) -> dict[str, str]:
     """The settings as Pulumi hands them to a program: texts as they are, all else as JSON."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
 
 
-def problems(**changes: Any) -> tuple[str, ...]:
+def problems(base: Mapping[str, Any] = GOOD, **changes: Any) -> tuple[str, ...]:
     """What is wrong with the good settings after these changes; None removes a key."""
-    changed = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    changed = {key: value for key, value in {**base, **changes}.items() if value is not None}
     with pytest.raises(SettingsError) as caught:
         parse(as_pulumi(changed))
     return caught.value.problems
@@ -55,7 +64,7 @@ def test_good_settings() -> None:
     assert settings.endpoints["delays"].models[0].traffic == 100
 
 
-@pytest.mark.parametrize("stack", ["local", "workstation"])
+@pytest.mark.parametrize("stack", ["kubernetes", "local", "workstation"])
 def test_committed_stacks_are_right(stack: str) -> None:
     """The stacks of this repository read without a problem."""
     raw = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
@@ -80,7 +89,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (
         "unknown backend",
         {"backend": "dcker"},
-        ('cairn:backend is "dcker"', "allowed: docker", 'did you mean "docker"?'),
+        ('cairn:backend is "dcker"', "allowed: docker, kubernetes", 'did you mean "docker"?'),
     ),
     ("project", {"project": "Upper Case"}, ("cairn:project must be a project id", '"Upper Case"')),
     ("location", {"location": "-"}, ("cairn:location must be a region", "us-central1")),
@@ -146,6 +155,113 @@ def test_wrong_settings(changes: dict[str, Any], says: tuple[str, ...]) -> None:
     assert len(found) == 1, found
     for words in says:
         assert words in found[0]
+
+
+def test_settings_of_a_cluster() -> None:
+    """A cluster's settings with their defaults; machine types and accelerators say which nodes have them."""
+    nodes = {"nodeSelector": {"cloud.google.com/pool": "big"}, "tolerations": [{"key": "big", "operator": "Exists"}]}
+    machines = {"n1-standard-4": {"cpu": 1, "memory": "2Gi", "pricePerHour": 0.19, **nodes}}
+    gpus = {"T4": {"count": 1, "pricePerHour": 0.35, "resource": "nvidia.com/t4"}}
+    settings = parse(as_pulumi({**CLUSTERED, "machineTypes": machines, "accelerators": gpus}))
+    cluster = settings.kubernetes
+    assert cluster is not None
+    assert (cluster.expose, cluster.host, cluster.access_mode) == ("NodePort", "127.0.0.1", "ReadWriteOnce")
+    assert settings.machine_types["n1-standard-4"].node_selector == {"cloud.google.com/pool": "big"}
+    assert settings.machine_types["n1-standard-4"].tolerations == (Toleration("big", "Exists"),)
+    assert settings.accelerators["T4"].resource == "nvidia.com/t4"
+
+
+CLUSTER = CLUSTERED["kubernetes"]
+MACHINE = GOOD["machineTypes"]["n1-standard-4"]
+WRONG_CLUSTER: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("no cluster", {"kubernetes": None}, ("cairn:kubernetes is missing",)),
+    ("no registry", {"kubernetes": {}}, ("cairn:kubernetes.registry is missing", "127.0.0.1:5001/cairn")),
+    (
+        "registry with scheme",
+        {"kubernetes": {"registry": "http://x/y"}},
+        ("cairn:kubernetes.registry", "without scheme"),
+    ),
+    (
+        "unknown key",
+        {"kubernetes": {**CLUSTER, "contxt": "x"}},
+        ("cairn:kubernetes.contxt is not a setting", 'did you mean "context"?'),
+    ),
+    (
+        "expose",
+        {"kubernetes": {**CLUSTER, "expose": "Nodeport"}},
+        ('cairn:kubernetes.expose is "Nodeport"', "ClusterIP, LoadBalancer, NodePort", 'did you mean "NodePort"?'),
+    ),
+    ("access mode", {"kubernetes": {**CLUSTER, "accessMode": "RWX"}}, ("cairn:kubernetes.accessMode", "ReadWriteMany")),
+    ("volume size", {"kubernetes": {**CLUSTER, "volumes": {"database": "1Mi"}}}, ("volumes.database", '"10Gi"')),
+    (
+        "volume of none",
+        {"kubernetes": {**CLUSTER, "volumes": {"databse": "1Gi"}}},
+        ("cairn:kubernetes.volumes.databse is not a service with a volume", 'did you mean "database"?'),
+    ),
+    ("cpuRequests", {"kubernetes": {**CLUSTER, "cpuRequests": 2}}, ("cairn:kubernetes.cpuRequests", "at most 1")),
+    ("node port", {"ports": {**CLUSTERED["ports"], "api": 8080}}, ("cairn:ports.api is 8080", "from 30000 to 32767")),
+    (
+        "node selector",
+        {"machineTypes": {"n1-standard-4": {**MACHINE, "nodeSelector": {"a b": "c"}}}},
+        ("cairn:machineTypes.n1-standard-4.nodeSelector must be a mapping of labels",),
+    ),
+    (
+        "toleration's effect",
+        {"machineTypes": {"n1-standard-4": {**MACHINE, "tolerations": [{"key": "a", "effect": "NoSchedul"}]}}},
+        ("tolerations[0].effect", 'did you mean "NoSchedule"?'),
+    ),
+    (
+        "toleration without key",
+        {"machineTypes": {"n1-standard-4": {**MACHINE, "tolerations": [{"value": "a"}]}}},
+        ("tolerations[0] has no key", "Exists"),
+    ),
+    (
+        "toleration with value",
+        {
+            "machineTypes": {
+                "n1-standard-4": {**MACHINE, "tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}
+            }
+        },
+        ("takes no value; remove value",),
+    ),
+    (
+        "resource",
+        {"accelerators": {"T4": {"count": 1, "pricePerHour": 1, "resource": "gpu"}}},
+        ("cairn:accelerators.T4.resource must be an extended resource", "nvidia.com/gpu"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"), [case[1:] for case in WRONG_CLUSTER], ids=[case[0] for case in WRONG_CLUSTER]
+)
+def test_wrong_settings_of_a_cluster(changes: dict[str, Any], says: tuple[str, ...]) -> None:
+    """As on Docker: one problem for each mistake, which names the key and what is allowed."""
+    found = problems(CLUSTERED, **changes)
+    assert len(found) == 1, found
+    for words in says:
+        assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"kubernetes": CLUSTER}, "cairn:kubernetes is for cairn:backend kubernetes, this stack's is docker"),
+        (
+            {"machineTypes": {"n1-standard-4": {**MACHINE, "nodeSelector": {"a": "b"}}}},
+            "cairn:machineTypes.n1-standard-4.nodeSelector chooses nodes of a cluster",
+        ),
+        (
+            {"accelerators": {"T4": {"count": 1, "pricePerHour": 1, "resource": "x.y/z"}}},
+            "cairn:accelerators.T4.resource chooses nodes of a cluster",
+        ),
+    ],
+)
+def test_settings_of_the_other_backend_are_refused(changes: dict[str, Any], key: str) -> None:
+    """On Docker what only a cluster has is refused, and it is said why."""
+    (found,) = problems(**changes)
+    assert key in found
+    assert "remove" in found
 
 
 def test_all_problems_at_once() -> None:

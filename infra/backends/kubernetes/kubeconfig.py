@@ -90,7 +90,10 @@ def _paths(given: str) -> list[Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     """A file's content, in which every path is absolute."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not a kubeconfig: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} is not a kubeconfig")  # noqa: TRY004  (the file's content is wrong, not a type)
     for section, kind in (("clusters", "cluster"), ("users", "user")):

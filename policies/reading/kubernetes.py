@@ -1,5 +1,6 @@
 """pulumi_kubernetes' resources, read: which of them make pods, and what those pods take."""
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import reduce
 from operator import add
@@ -9,6 +10,7 @@ from policies.reading.quantities import GIB, MIB, number
 from policies.reading.workloads import KUBERNETES, Container, Limits, Properties, Workload, known
 
 PREFIX: Final = "kubernetes:"
+COMPONENTS: Final = ("helm.sh", "kustomize", "yaml")  # of pulumi_kubernetes, not of a cluster
 GROUPS: Final = ("core", "apps", "batch", "extensions")
 # Where a kind keeps its pod's template; the pod's metadata and spec lie in there.
 TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
@@ -34,7 +36,12 @@ def kind_of(resource_type: str) -> str:
 
 def group_of(resource_type: str) -> str:
     """The type's API group, such as "apps" of kubernetes:apps/v1:Deployment."""
-    return resource_type.removeprefix(PREFIX).partition("/")[0]
+    return re.split("[/:]", resource_type.removeprefix(PREFIX))[0]
+
+
+def is_a(resource_type: str, group: str, *kinds: str) -> bool:
+    """Whether it is one of these kinds of that API group, in any version."""
+    return group_of(resource_type) == group and kind_of(resource_type) in kinds
 
 
 def is_workload(resource_type: str) -> bool:

@@ -12,6 +12,7 @@ def workload(resource_type: str, props: Properties) -> Workload | None:
 
 
 def is_kubernetes(resource_type: str) -> bool:
-    """Whether it is an object of a cluster. Patches are not whole objects, lists are several."""
+    """Whether it is one object of a cluster: not a patch, not a list, not a component that has objects."""
     kind = kubernetes.kind_of(resource_type)
-    return bool(kind) and not kind.endswith(("Patch", "List"))
+    component = kubernetes.group_of(resource_type) in kubernetes.COMPONENTS
+    return bool(kind) and not component and not kind.endswith(("Patch", "List"))

@@ -148,7 +148,7 @@ def _workloads(resources: Iterable[PolicyResource]) -> Iterator[Workload]:
 def _autoscaled(resources: Iterable[PolicyResource]) -> Iterator[tuple[tuple[tuple[str, str], str], int]]:
     """What a HorizontalPodAutoscaler scales, and up to how many replicas."""
     for each in resources:
-        if kubernetes.kind_of(each.resource_type) == "HorizontalPodAutoscaler":
+        if kubernetes.is_a(each.resource_type, "autoscaling", "HorizontalPodAutoscaler"):
             spec = each.props["spec"]
             target = spec["scaleTargetRef"]
             namespace = kubernetes.namespace_of(each.props)
@@ -163,7 +163,7 @@ def _place(props: Properties) -> tuple[str, str]:
 def _claims(resources: Iterable[PolicyResource]) -> Iterator[float]:
     """Each PersistentVolumeClaim's GiB."""
     for each in resources:
-        if kubernetes.kind_of(each.resource_type) == "PersistentVolumeClaim":
+        if kubernetes.is_a(each.resource_type, "core", "PersistentVolumeClaim"):
             yield kubernetes.claimed_gib(each.props)
 
 

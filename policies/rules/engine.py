@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from policies.reading.kubernetes import group_of, kind_of, labels_of, section
+from policies.reading.kubernetes import is_a, labels_of, section
 from policies.reading.workloads import Properties, Workload
 from policies.rules.making import Check, Config, resource_rule, texts, workload_rule
 from workloads import contract
@@ -61,7 +61,7 @@ def _no_automount(config: Config) -> str:
 
 
 def _account_check(resource_type: str) -> Check | None:
-    return account if (group_of(resource_type), kind_of(resource_type)) == ("core", "ServiceAccount") else None
+    return account if is_a(resource_type, "core", "ServiceAccount") else None
 
 
 RULES: Final = (

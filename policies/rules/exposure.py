@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from policies import stack_config
-from policies.reading.kubernetes import group_of, kind_of, labels_of, section
+from policies.reading.kubernetes import is_a, labels_of, section
 from policies.reading.workloads import Container, Properties
 from policies.rules.making import Check, Config, each, resource_rule, texts, workload_rule
 from workloads import contract
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
+INGRESS_GROUPS: Final = ("networking.k8s.io", "extensions")
 INSIDE: Final = ("ClusterIP", "")
 STACK_SETTING: Final = "cairn:kubernetes"
 DEFAULT_EXPOSURE: Final = "NodePort"  # of cairn:kubernetes.expose
@@ -70,11 +71,11 @@ def ingress(props: Properties, _: Config) -> Iterator[str]:
 
 
 def _service_check(resource_type: str) -> Check | None:
-    return service if (group_of(resource_type), kind_of(resource_type)) == ("core", "Service") else None
+    return service if is_a(resource_type, "core", "Service") else None
 
 
 def _ingress_check(resource_type: str) -> Check | None:
-    return ingress if kind_of(resource_type) == "Ingress" else None
+    return ingress if any(is_a(resource_type, group, "Ingress") for group in INGRESS_GROUPS) else None
 
 
 RULES: Final = (

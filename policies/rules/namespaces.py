@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from pulumi_policy import PolicyResource, ReportViolation, StackValidationArgs, StackValidationPolicy
 
-from policies.reading.kubernetes import group_of, is_workload, kind_of, labels_of, namespace_of, section
+from policies.reading.kubernetes import is_a, is_workload, labels_of, namespace_of, section
 from policies.reading.workloads import Properties
 from policies.rules.making import Check, Config, resource_rule
 
 LABEL_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 LATEST: Final = "latest"
+GROUP: Final = "networking.k8s.io"
 DIRECTIONS: Final = ("Ingress", "Egress")
 
 
@@ -26,7 +27,7 @@ def restricted(props: Properties, _: Config) -> Iterator[str]:
 
 
 def _namespace_check(resource_type: str) -> Check | None:
-    return restricted if (group_of(resource_type), kind_of(resource_type)) == ("core", "Namespace") else None
+    return restricted if is_a(resource_type, "core", "Namespace") else None
 
 
 def default_deny(args: StackValidationArgs, report: ReportViolation) -> None:
@@ -46,7 +47,7 @@ def default_deny(args: StackValidationArgs, report: ReportViolation) -> None:
 def _shut(resources: Iterable[PolicyResource]) -> Iterator[tuple[str, str]]:
     """Namespace and direction of every policy that holds for all pods and allows nothing."""
     for each in resources:
-        spec: Any = section(each.props, "spec") if kind_of(each.resource_type) == "NetworkPolicy" else {}
+        spec: Any = section(each.props, "spec") if is_a(each.resource_type, GROUP, "NetworkPolicy") else {}
         selector = section(spec, "podSelector")
         if not spec or selector.get("matchLabels") or selector.get("matchExpressions"):
             continue

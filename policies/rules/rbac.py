@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from policies.reading.kubernetes import group_of, kind_of, metadata_of
+from policies.reading.kubernetes import is_a, kind_of, metadata_of
 from policies.reading.workloads import Properties
 from policies.rules.making import Check, Config, resource_rule, texts
 
@@ -87,13 +87,12 @@ def _list(words: set[str]) -> str:
 
 def _role_check(resource_type: str) -> Check | None:
     kind = kind_of(resource_type)
-    return partial(role, kind) if group_of(resource_type) == GROUP and kind in ("Role", "ClusterRole") else None
+    return partial(role, kind) if is_a(resource_type, GROUP, "Role", "ClusterRole") else None
 
 
 def _binding_check(resource_type: str) -> Check | None:
     kind = kind_of(resource_type)
-    bindings = ("RoleBinding", "ClusterRoleBinding")
-    return partial(binding, kind) if group_of(resource_type) == GROUP and kind in bindings else None
+    return partial(binding, kind) if is_a(resource_type, GROUP, "RoleBinding", "ClusterRoleBinding") else None
 
 
 CLUSTER_ROLES: Final = texts([], "cluster roles that a stack may make and bind")

@@ -39,7 +39,7 @@ def no_plain_secrets(resource_type: str, props: Properties, config: Config) -> I
     for place, values in _metadata(resource_type, props).items():
         for name in _named(values, config):
             yield f"has a secret in the {place} {name}; remove it, everybody who may look sees it"
-    if kubernetes.kind_of(resource_type) == "ConfigMap":
+    if kubernetes.is_a(resource_type, "core", "ConfigMap"):
         for name in _in_files(known(props.get("data")), config):
             yield f"has a secret in {name} of its data; move it to a Secret, mounted under {contract.SECRETS_DIR}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from policies.reading.kubernetes import kind_of
+from policies.reading.kubernetes import GROUPS, group_of, is_a, kind_of
 from policies.reading.workloads import Properties
 from policies.rules.making import Check, Config, resource_rule, texts
 
@@ -13,6 +13,8 @@ JUDGED: Final = [
     *("Namespace", "NetworkPolicy", "Pod", "PodTemplate", "ReplicaSet", "ReplicationController", "Role"),
     *("RoleBinding", "Service", "StatefulSet"),
 ]
+RELEASE: Final = "Release"
+JUDGED_GROUPS: Final = (*GROUPS, "networking.k8s.io", "rbac.authorization.k8s.io")
 
 
 def whole(kind: str, _: Properties, config: Config) -> Iterator[str]:
@@ -20,7 +22,7 @@ def whole(kind: str, _: Properties, config: Config) -> Iterator[str]:
     if kind in config["allowedKinds"]:
         return
     judged = kind.removesuffix("Patch").removesuffix("List")
-    if kind == "Release":
+    if kind == RELEASE:
         yield "is a Helm release, whose objects no policy sees; declare them one by one"
     elif judged in JUDGED and kind.endswith("Patch"):
         yield f"is only a part of a {judged}; declare the whole object (`pulumi import` takes it over)"
@@ -29,8 +31,8 @@ def whole(kind: str, _: Properties, config: Config) -> Iterator[str]:
 
 
 def _check(resource_type: str) -> Check | None:
-    kind = kind_of(resource_type)
-    return partial(whole, kind) if kind else None
+    judged = group_of(resource_type) in JUDGED_GROUPS or is_a(resource_type, "helm.sh", RELEASE)
+    return partial(whole, kind_of(resource_type)) if judged else None
 
 
 RULES: Final = (

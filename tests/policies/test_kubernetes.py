@@ -143,9 +143,19 @@ def test_what_no_rule_sees_whole(token: str, remedy: str) -> None:
     assert complaints(rule("whole-objects"), token, {}, {"allowedKinds": [token.rpartition(":")[2]]}) == []
 
 
-@pytest.mark.parametrize("token", ["kubernetes:core/v1:ServiceAccountPatch", "pulumi:providers:kubernetes"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "kubernetes:core/v1:ServiceAccountPatch",
+        "kubernetes:helm.sh/v3:Chart",
+        "kubernetes:kustomize/v2:Directory",
+        "kubernetes:yaml/v2:ConfigGroup",
+        "kubernetes:yaml:ConfigFile",
+        "pulumi:providers:kubernetes",
+    ],
+)
 def test_other_types_are_left_alone(token: str) -> None:
-    """Patches of what no rule judges are fine, and so is the provider."""
+    """Patches of what no rule judges, components (their objects come by themselves) and the provider are fine."""
     assert refusals(token, {}) == {}
 
 

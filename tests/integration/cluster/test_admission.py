@@ -8,6 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from typing import Any
 
@@ -18,21 +19,20 @@ from kubernetes.client.exceptions import ApiException
 from tests.policies.manifests import POD_PATHS, good
 from tests.policies.mutations import STANDARD, Mutation
 from tests.policies.platform import declared
-from tests.support.environment import ROOT
+from tests.support.cluster import running
 
-LOCAL = ROOT / ".cairn" / "cluster" / "kubeconfig"
 REFUSAL = 'violates PodSecurity "restricted:latest"'
 # Other admissions ask for what the namespace does not have.
 ELSEWHERE = ("priorityClassName", "serviceAccountName")
 
 
 @pytest.fixture(scope="module")
-def core() -> client.CoreV1Api:
+def core() -> Iterator[client.CoreV1Api]:
     """The cluster that $KUBECONFIG names, else the project's own."""
-    kubeconfig = os.environ.get("KUBECONFIG") or (str(LOCAL) if LOCAL.exists() else "")
-    if not kubeconfig:
-        pytest.skip("needs a cluster: `make cluster-up`, or KUBECONFIG")
-    return client.CoreV1Api(config.new_client_from_config(kubeconfig))
+    with ExitStack() as stack:
+        kubeconfig = os.environ.get("KUBECONFIG") or str(stack.enter_context(running()).kubeconfig)
+        api = stack.enter_context(config.new_client_from_config(kubeconfig))
+        yield client.CoreV1Api(api)
 
 
 @pytest.fixture(scope="module")

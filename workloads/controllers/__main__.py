@@ -10,7 +10,7 @@ from typing import Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.controllers import engines, healthz
+from workloads.controllers import buckets, engines, healthz
 from workloads.controllers.assembly import Assembly
 from workloads.controllers.gateway import HttpGateway
 from workloads.controllers.platform import Platform
@@ -31,7 +31,7 @@ def main() -> int:
     platform = Platform(
         config=config,
         store=store,
-        engine=engines.open(config),
+        engine=engines.open(config, buckets.Buckets(config, key).has),
         models=open_registry(config, key, store),
         gateway=HttpGateway(config, key),
         signing_key=key,

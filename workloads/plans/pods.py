@@ -206,6 +206,8 @@ def planned(
     priority = cluster.servers_priority if spec.restart == "always" else cluster.jobs_priority
     return {
         **shared(cluster.pull_secret, priority, spec.stop_grace_s),
+        # As Docker's init: the pod's first process reaps orphans, and SIGTERM ends a program that does not handle it.
+        "shareProcessNamespace": True,
         "securityContext": pod_security(spec.user, cluster.seccomp_profile if spec.mounts else ""),
         "volumes": [volume for volumes, _ in parts for volume in volumes],
         "containers": [container],

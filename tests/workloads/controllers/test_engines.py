@@ -9,6 +9,7 @@ from docker.errors import StreamParseError
 
 from tests.support.controllers import config, eventually
 from workloads import contract
+from workloads.config import ClusterConfig
 from workloads.controllers import engines
 from workloads.controllers.engines import docker_events
 from workloads.controllers.engines.docker import DockerEngine
@@ -16,9 +17,17 @@ from workloads.controllers.engines.docker import DockerEngine
 
 def test_docker() -> None:
     """The engine that a stack has unless its settings say otherwise."""
-    engine = engines.open(config())
+    engine = engines.open(config(), lambda bucket: True)
     assert isinstance(engine, DockerEngine)
     assert not engine.supervises
+
+
+def test_kubernetes_needs_its_cluster_and_an_account() -> None:
+    """Settings that say nothing of the cluster are refused, and so is a place that is no pod."""
+    with pytest.raises(RuntimeError, match=r"PlatformConfig\.cluster"):
+        engines.open(config(engine="kubernetes"), lambda bucket: True)
+    with pytest.raises(RuntimeError, match="service account"):
+        engines.open(config(engine="kubernetes", cluster=ClusterConfig("none")), lambda bucket: True)
 
 
 class Client:

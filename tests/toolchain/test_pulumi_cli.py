@@ -105,6 +105,9 @@ def test_the_wrapper_passes_its_arguments_on(tmp_path: Path) -> None:
         ("pulumi_cli", f"pulumi/pkg/v3 v{versions.PULUMI}"),
         ("versitygw", f"versitygw v{versions.VERSITYGW}"),
         ("compose", f"compose/v2 v{versions.COMPOSE}"),
+        ("cluster/programs", f"k8s.io/kubernetes v{versions.KUBERNETES}"),
+        ("cluster/programs", f"coredns/coredns v{versions.COREDNS}"),
+        ("cluster/registry", f"distribution/v3 v{versions.REGISTRY}"),
     ],
 )
 def test_go_modules_ask_for_the_version_that_is_named(module: str, line: str) -> None:

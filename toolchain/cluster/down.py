@@ -25,7 +25,8 @@ def down(layout: Layout, shell: Shell, report: Report) -> None:
 
 
 def remove(layout: Layout, shell: Shell) -> None:
-    """End the node, then take away what it leaves on the machine."""
-    nodes.stop(layout)
-    network.disconnect(layout, shell)
+    """End the node, then take away what it leaves on the machine; what has its name but is another's stays."""
+    if not network.others(layout):
+        nodes.stop(layout)
+        network.disconnect(layout, shell)
     shutil.rmtree(layout.folder, ignore_errors=True)

@@ -8,7 +8,6 @@ import io
 import json
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -76,18 +75,14 @@ def take(layout: Layout, image: str) -> None:
     Raises:
         ToolchainError: there is no such image, or it did not get across.
     """
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE, stderr=said) as save,
-    ):
+    known = subprocess.run(["docker", "image", "inspect", image], capture_output=True, text=True, check=False)
+    if known.returncode:
+        raise ToolchainError(f"{image}: {known.stderr.strip()}", "see `docker images` for what there is")
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as save:
         assert save.stdout is not None  # noqa: S101 (it was given a pipe)
-        with save.stdout as content:  # closed before the wait, so that nobody writes into it for ever
+        with save.stdout as content:  # closed at the end, so that nobody writes into it for ever
             wrong = _imported(layout, content)
-        if save.wait() and not wrong:
-            said.seek(0)
-            why = said.read().decode(errors="replace").strip()
-            raise ToolchainError(f"`docker save {image}`: {why}", "see `docker images` for what there is")
-    _check(wrong, image)
+    _check(wrong or ("`docker save` failed" if save.returncode else ""), image)
 
 
 def _check(wrong: str, what: str) -> None:

@@ -79,18 +79,32 @@ def disconnect(layout: Layout, shell: Shell) -> None:
         _remove(layout, shell, chain)
 
 
-def check_free(layout: Layout, shell: Shell) -> None:
-    """See that nobody else has the link, its addresses or the ports.
+def others(layout: Layout) -> str | None:
+    """The folder of another checkout's cluster that has this one's place on the machine."""
+    owner = _owner(layout)
+    return owner if owner and owner != str(layout.folder) else None
+
+
+def check_not_others(layout: Layout) -> None:
+    """See that no other checkout's cluster is in this one's place.
 
     Raises:
-        ToolchainError: somebody has; the message says who or what.
+        ToolchainError: there is one; the message says where.
     """
-    owner = _owner(layout)
-    if owner not in (None, str(layout.folder)):
+    owner = others(layout)
+    if owner:
         raise ToolchainError(
-            f"the network link {layout.link} belongs to {f'the cluster in {owner}' if owner else 'something else'}",
-            "use that cluster (KUBECONFIG), or end it there: python3 -m toolchain cluster down",
+            f"the network link {layout.link} belongs to the cluster in {owner}",
+            f"use that cluster (KUBECONFIG={owner}/kubeconfig), or end it there: python3 -m toolchain cluster down",
         )
+
+
+def check_free(layout: Layout, shell: Shell) -> None:
+    """See that nothing else has the link's addresses or the ports.
+
+    Raises:
+        ToolchainError: something has; the message says what.
+    """
     taken = re.findall(rf"\d+: (\S+) +inet 10\.250\.{layout.number}\.", shell.ask(["ip", "-4", "-o", "address"]).text)
     if set(taken) - {layout.link}:
         raise ToolchainError(
@@ -119,7 +133,7 @@ def _lines(table: Path) -> list[str]:
 
 
 def _owner(layout: Layout) -> str | None:
-    """The folder of the cluster whose link it is; None: there is no such link."""
+    """The folder of the cluster whose link it is; None: there is no such link; empty: one that is half made."""
     alias = Path(f"/sys/class/net/{layout.link}/ifalias")
     return alias.read_text().strip() if alias.exists() else None
 

@@ -3,6 +3,7 @@
 Called by up.py, down.py and status.py.
 """
 
+import errno
 import json
 import os
 import signal
@@ -83,6 +84,7 @@ def start(layout: Layout, told: dict[str, Any]) -> int:
             stderr=log,
             start_new_session=True,  # it is meant to outlive this run
         )
+    process.returncode = 0  # nobody here waits for its end
     files.write(layout.process, f"{process.pid} {_started(process.pid)}")
     return process.pid
 
@@ -174,6 +176,20 @@ def _make_cgroups(layout: Layout) -> None:
 
 
 def _remove_cgroups(layout: Layout) -> None:
+    deadline = time.monotonic() + GONE_SECONDS
     for hierarchy in _hierarchies():
         for folder, _inner, _files in os.walk(hierarchy / layout.name, topdown=False):
-            Path(folder).rmdir()
+            _remove_cgroup(Path(folder), deadline)
+
+
+def _remove_cgroup(folder: Path, deadline: float) -> None:
+    """Remove one; the kernel may hold it for a moment after its last process has ended."""
+    while True:
+        try:
+            return folder.rmdir()
+        except OSError as problem:
+            if problem.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise ToolchainError(
+                    f"control group {folder} stays: {problem}", "end what is in it, then repeat"
+                ) from problem
+        time.sleep(0.02)

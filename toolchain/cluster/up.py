@@ -33,6 +33,7 @@ def up(layout: Layout, shell: Shell, report: Report, egress: bool = True) -> Non
         ToolchainError: this machine or user can't, something is in the way, or a daemon does not come up.
     """
     check_possible()
+    network.check_not_others(layout)
     start = time.monotonic()
     with exclusive(layout.folder.with_suffix(".lock"), "cluster up"):
         told = {**nodes.recipe(layout, files.digest([layout.tools / ".cairn"])), "egress": egress}

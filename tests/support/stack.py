@@ -110,12 +110,20 @@ class Stack:
         return httpx.get(url, headers=self.headers, timeout=30).raise_for_status().text
 
     def wait_healthy(self, seconds: float = 90) -> None:
-        """Until every service of the platform says that it is healthy."""
+        """Until every service of the platform says that it is healthy, and the API answers."""
         deadline = time.monotonic() + seconds
-        while sick := self.site.unhealthy(self.name):
+        while sick := self.site.unhealthy(self.name) or self._silent():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not healthy after {seconds} s: {', '.join(sick)}")
             time.sleep(0.3)
+
+    def _silent(self) -> list[str]:
+        """What `make up` waits for too: the API through the gateway, which looks for it every other second."""
+        try:
+            answer = httpx.get(f"{self.api_endpoint}{contract.PATH_HEALTH}", timeout=10)
+        except httpx.TransportError as problem:
+            return [repr(problem)]
+        return [] if answer.is_success else [answer.text]
 
     def pulumi(self, *arguments: str, config: Path | None = None) -> str:
         """What the CLI prints for this stack, with its config or with another one."""
@@ -158,7 +166,9 @@ def running_stack(site: Site, folder: Path) -> Iterator[Stack]:
     try:
         pulumi(environment, "up", *POLICIES, *common)
         outputs = json.loads(pulumi(environment, "stack", "output", "--json", "--show-secrets", "--stack", name))
-        yield Stack(name, site, config_file, environment, outputs)
+        stack = Stack(name, site, config_file, environment, outputs)
+        stack.wait_healthy()
+        yield stack
     finally:
         site.remove_workloads(name)
         pulumi(environment, "destroy", *common)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from workloads import contract
+from workloads.gateway import hosts
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.router import Router
 from workloads.gateway.service import Service
 
 _STORED: Final = Path("/var/lib/gateway/routes.json")
+_RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _FOLDER: Final = Path("/tmp/gateway")  # noqa: S108  the container's own tmpfs
 
 
@@ -30,7 +32,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         key = contract.read_secret(contract.SECRET_SIGNING_KEY)
         _FOLDER.mkdir(mode=0o700, exist_ok=True)
-        places = Places(_FOLDER, Path(__file__).with_name("prediction.lua"))
+        domain = hosts.domain(environ, _RESOLV_CONF.read_text(encoding="utf-8"))
+        places = Places(_FOLDER, Path(__file__).with_name("prediction.lua"), domain)
         haproxy = HAProxy(places, key)
         router = Router(haproxy, places, _STORED, stack)
         router.start()

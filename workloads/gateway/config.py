@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from workloads import contract
+from workloads.gateway.hosts import whole
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 
@@ -29,10 +30,16 @@ _SERVER: Final = "check inter 2s fastinter 500ms fall 2 rise 1 resolvers dns ini
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of one HAProxy are; `lua` is the filter's file in the image."""
+    """Where the files of one HAProxy are, and the hosts that it knows.
+
+    Attributes:
+        lua: the filter's file in the image.
+        domain: completes short host names (see hosts.py).
+    """
 
     folder: PurePath
     lua: PurePath
+    domain: str = ""
 
     @property
     def config(self) -> PurePath:
@@ -67,7 +74,7 @@ class Places:
 
 def files(table: Table, stack: str, places: Places) -> dict[PurePath, str]:
     """Every file that HAProxy reads, as text."""
-    parts = [_TEMPLATE, *(_model(e, m) for e in table.endpoints for m in e.deployed_models)]
+    parts = [_TEMPLATE, *(_model(e, m, places.domain) for e in table.endpoints for m in e.deployed_models)]
     text = "\n".join(parts)
     for name, value in _values(stack, places).items():
         text = text.replace(f"@{name}@", value)
@@ -84,7 +91,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "STACK": quoted(stack),
         "KEY": ENV_SIGNING_KEY,
         "PORT": str(contract.GATEWAY_PORT),
-        "API": f"{contract.API_HOST}:{contract.API_PORT}",
+        "API": whole(f"{contract.API_HOST}:{contract.API_PORT}", places.domain),
         "SERVER": _SERVER,
         "SLOTS": str(SLOTS),
         "UNAUTHENTICATED": quoted(
@@ -95,7 +102,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
     }
 
 
-def _model(endpoint: Endpoint, model: DeployedModel) -> str:
+def _model(endpoint: Endpoint, model: DeployedModel, domain: str) -> str:
     """A deployed model's backend."""
     what = f"deployed model {model.id} ({model.display_name or model.model}) of {endpoint.name}"
     lines = [
@@ -116,7 +123,7 @@ def _model(endpoint: Endpoint, model: DeployedModel) -> str:
         "    " + http_error(503, f"No replica of {what} answers; see `cairn logs {endpoint.name}` and `cairn status`."),
         "    " + http_error(504, f"A replica of {what} didn't answer in time; see `cairn logs {endpoint.name}`."),
     ]
-    lines += [f"    server {server.replace(':', '-')} {server} @SERVER@" for server in model.servers]
+    lines += [f"    server {server.replace(':', '-')} {whole(server, domain)} @SERVER@" for server in model.servers]
     return "\n".join(lines) + "\n"
 
 

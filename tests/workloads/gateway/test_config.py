@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import PurePath
 
 import pytest
@@ -72,3 +73,11 @@ def test_the_masters_process_list_is_understood() -> None:
 # programs
 """
     assert parse_processes(answer) == Processes(frozenset({30}), frozenset({9}))
+
+
+def test_short_names_are_completed_in_a_pod() -> None:
+    """The API's and the model servers', under the names that they had."""
+    table = parse(text(model()))
+    made = config.files(table, "stack", replace(PLACES, domain="x.svc"))[PLACES.config]
+    servers = {line.split()[1]: line.split()[2] for line in made.splitlines() if line.strip().startswith("server ")}
+    assert servers == {"api": "api.x.svc:8080", "a-8080": "a.x.svc:8080", "b.c-d-80": "b.c-d:80"}

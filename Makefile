@@ -40,8 +40,8 @@ check:  ## ruff, mypy --strict, import rules
 test:  ## make check, then every test (ARGS="-k name" chooses)
 	@$(TOOLCHAIN) test $(ARGS)
 
-bench:  ## benchmarks
-	@$(TOOLCHAIN) bench
+bench:  ## benchmarks of a stack that is up
+	@$(TOOLCHAIN) bench --stack $(STACK)
 
 env:  ## exports for plain Pulumi, for eval in a shell
 	@$(TOOLCHAIN) env

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_of = parser.add_subparsers(dest="command", required=True)
     for name, function in COMMANDS.items():
         one = commands_of.add_parser(name, help=function.__doc__, add_help=name not in PASSED_ON)
-        if name in ("up", "preview", "down"):
+        if name in ("up", "preview", "down", "bench"):
             one.add_argument("--stack", default="local")
         if name == "up":
             one.add_argument("--example", choices=("auto", "0", "1"), default="auto", help="0: never, 1: always")
@@ -174,9 +174,9 @@ def test(options: argparse.Namespace, machine: Machine) -> int:
 
 
 def bench(options: argparse.Namespace, machine: Machine) -> int:
-    """Benchmarks."""
-    setup(options, machine)
-    return suite.bench(machine, say)
+    """Benchmarks of a stack that is up."""
+    found = _set_up_with_cluster(options, machine)
+    return suite.bench(found.machine_with_kubeconfig() if found else machine, say, options.stack)
 
 
 def env(options: argparse.Namespace, machine: Machine) -> int:

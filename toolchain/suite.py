@@ -62,10 +62,10 @@ def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
     return next((code for code in codes if code), 0)
 
 
-def bench(machine: Machine, report: Report) -> int:
-    """The benchmarks, on a machine that has nothing else to do."""
+def bench(machine: Machine, report: Report, stack: str) -> int:
+    """The benchmarks of a stack that is up, on a machine that has nothing else to do."""
     name, *command = BENCHMARKS
-    return _run(machine, report, name, command)
+    return _run(machine, report, name, [*command, "--stack", stack])
 
 
 def _run(machine: Machine, report: Report, name: str, command: Sequence[str]) -> int:

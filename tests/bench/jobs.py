@@ -1,28 +1,19 @@
-"""Job start: from the submit to the first line of the user's code, beside docker-py with the same image and command."""
+"""Job start: from the submit to the first line of the user's code, beside the engine's bare means, same image."""
 
 import time
 from collections.abc import Callable
 
-import docker
 import httpx
 
 import cairn
 from tests.bench import measure
+from tests.bench.peers import CODE, MACHINE, Peers
 
-CODE = "import time; print(time.time())"
-MACHINE = "n1-standard-2"
 ROUNDS = 30
 
 
-def bare_container(image: str) -> float:
-    """docker-py's own run of the same image; seconds until its first line."""
-    client, started = docker.from_env(), time.time()
-    printed = client.containers.run(image, ["python3", "-c", CODE], remove=True, labels={"cairn.stack": "bench"})
-    return float(printed) - started
-
-
 def custom_job(connection: cairn.Connection, http: httpx.Client) -> float:
-    """The same as a CustomJob; seconds until its first line."""
+    """A CustomJob; seconds until its first line."""
     spec = {
         "machineSpec": {"machineType": MACHINE},
         "replicaCount": "1",
@@ -44,10 +35,10 @@ def custom_job(connection: cairn.Connection, http: httpx.Client) -> float:
     return next(float(word) for word in lines if word.replace(".", "", 1).isdigit()) - started
 
 
-def run(connection: cairn.Connection, http: httpx.Client, image: str, say: Callable[[str], None]) -> None:
+def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
     """Both in turn."""
     contenders: dict[str, measure.Measure] = {
-        "docker-py run": lambda: bare_container(image),
+        peers.job: peers.run_job,
         "CustomJob": lambda: custom_job(connection, http),
     }
     say(measure.table("Job start (submit → first line of user code)", measure.alternate(contenders, ROUNDS)))

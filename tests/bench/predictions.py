@@ -4,7 +4,6 @@ import io
 import time
 from collections.abc import Callable
 
-import docker
 import httpx
 import joblib
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 import cairn
 from tests.bench import measure
-from workloads import contract
+from tests.bench.peers import MACHINE, Peers
 
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 BODY = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
@@ -30,15 +29,7 @@ def deploy(connection: cairn.Connection) -> tuple[aiplatform.Model, aiplatform.E
     uploaded = aiplatform.Model.upload(
         display_name="bench", artifact_uri=folder, serving_container_image_uri=SERVING, sync=True
     )
-    return uploaded, uploaded.deploy(machine_type="n1-standard-2")
-
-
-def server_address(endpoint: aiplatform.Endpoint) -> str:
-    """The model server's own address on the engine's network."""
-    label = f"{contract.LABEL_RESOURCE}={endpoint.resource_name}"
-    container = docker.from_env().containers.list(filters={"label": label})[0]
-    network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
-    return f"http://{network['IPAddress']}:{contract.MODEL_SERVER_PORT}"
+    return uploaded, uploaded.deploy(machine_type=MACHINE)
 
 
 def timed(http: httpx.Client, url: str) -> float:
@@ -48,15 +39,15 @@ def timed(http: httpx.Client, url: str) -> float:
     return time.perf_counter() - started
 
 
-def run(connection: cairn.Connection, http: httpx.Client, _image: str, say: Callable[[str], None]) -> None:
+def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
     """Direct and through the gateway, in turn."""
     model, endpoint = deploy(connection)
     try:
         deployed = endpoint.list_models()[0].id
-        direct = f"{server_address(endpoint)}/v1/endpoints/{endpoint.name}/deployedModels/{deployed}:predict"
-        with httpx.Client() as plain:
+        path = f"/v1/endpoints/{endpoint.name}/deployedModels/{deployed}:predict"
+        with httpx.Client() as plain, peers.serving(endpoint.resource_name) as address:
             contenders: dict[str, measure.Measure] = {
-                "model server, direct": lambda: timed(plain, direct),
+                peers.server: lambda: timed(plain, address + path),
                 "through the gateway": lambda: timed(http, f"/v1/{endpoint.resource_name}:predict"),
             }
             results = measure.alternate(contenders, ROUNDS, warm_up=50)

@@ -19,7 +19,7 @@ PLUGINS = Path(__file__).parents[3] / "toolchain" / "plugins"
 CPU_SECONDS = 0.5
 
 
-@pytest.fixture(params=["docker", "random"])
+@pytest.fixture(params=["docker", "kubernetes", "random"])
 def started(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A plugin's process and its port."""
     command = [sys.executable, "-u", str(PLUGINS / request.param), "127.0.0.1:1"]
@@ -56,10 +56,11 @@ def test_it_ends_with_its_parent() -> None:
         pytest.fail("the plugin outlived its parent")
 
 
-def test_starting_is_cheap() -> None:
-    """Starting the docker plugin costs little processor time: docker-py and the SDK are not imported for it."""
+@pytest.mark.parametrize("name", ["docker", "kubernetes"])
+def test_starting_is_cheap(name: str) -> None:
+    """Starting a plugin costs little processor time: its engine's client and the SDK are not imported for it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with subprocess.Popen([sys.executable, str(PLUGINS / "docker")], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, str(PLUGINS / name)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.terminate()

@@ -1,14 +1,19 @@
-"""A network and a volume of their own on the real Docker engine, and nothing left of them at the end."""
+"""Places of tests' own on the real engines, Docker and Kubernetes, and nothing left of them at the end."""
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import docker
 import pytest
 
+from tests.integration.controllers.groups import Site
+from tests.support.cluster import running
 from tests.support.controllers import World, world
+from tests.support.namespace import Namespace, pushed
+from tests.support.namespace import namespace as made_namespace
 from tests.support.postgres import PostgresServer, postgres_server
+from toolchain.cluster.layout import Layout
 from workloads import contract
 from workloads.controllers.engines.docker import DockerEngine
 from workloads.store import Store
@@ -16,7 +21,7 @@ from workloads.store import Store
 IMAGE = "cairn-base:latest"  # the toolchain's base image: Python and nothing else
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """Where a test's containers run."""
 
@@ -24,6 +29,10 @@ class Place:
     network: str
     volume: str
     engine: DockerEngine
+    image: str = IMAGE
+    maker: str = "0:0"
+    domain: str = ""
+    buckets: set[str] = field(default_factory=set)
 
 
 @pytest.fixture
@@ -43,6 +52,33 @@ def place() -> Iterator[Place]:
         volume.remove()
         left = client.volumes.list(filters={"label": f"{contract.LABEL_STACK}={stack}"})
         assert left == [], "anonymous volumes were left behind"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Layout]:
+    """The project's own cluster."""
+    with running() as layout:
+        yield layout
+
+
+@pytest.fixture(scope="session")
+def pushed_image(cluster: Layout) -> str:
+    """The base image in the cluster's registry."""
+    return pushed(cluster, IMAGE)
+
+
+@pytest.fixture
+def namespace(cluster: Layout, pushed_image: str) -> Iterator[Namespace]:
+    """A namespace of the test's own, and an engine in it."""
+    with made_namespace(cluster, pushed_image) as made:
+        yield made
+
+
+@pytest.fixture(params=["docker", "kubernetes"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """A place on each engine."""
+    found: Site = request.getfixturevalue({"docker": "place", "kubernetes": "namespace"}[request.param])
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,18 @@ from dataclasses import replace
 import docker
 
 from tests.integration.controllers.conftest import Place
-from tests.integration.controllers.test_docker_engine import LABELS, spec, until
+from tests.integration.controllers.groups import LABELS, RESOURCE, spec, until
 from tests.support.controllers import eventually
 from workloads import contract
 from workloads.controllers.engines.base import Container
 from workloads.plans.container import INDEX, ContainerSpec, Group
 
 SLEEP = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
-RESOURCE = LABELS[contract.LABEL_RESOURCE]
 
 
-def server(name: str = "servers") -> ContainerSpec:
+def server(place: Place, name: str = "servers") -> ContainerSpec:
     """A template that is kept running."""
-    return replace(spec("import time; time.sleep(600)", name), restart="always", stop_grace_s=1)
+    return replace(spec(place, "import time; time.sleep(600)", name), restart="always", stop_grace_s=1)
 
 
 def found(place: Place) -> dict[str, Container]:
@@ -35,7 +34,9 @@ def identity(place: Place, name: str) -> str:
 def test_each_knows_its_number(place: Place) -> None:
     """In its variables and labels; all are the group's."""
     code = "import os; print(os.environ['NUMBER'])"
-    template = replace(spec(code), env={"NUMBER": INDEX}, labels={**LABELS, contract.LABEL_REPLICA: f"0-{INDEX}"})
+    template = replace(
+        spec(place, code), env={"NUMBER": INDEX}, labels={**LABELS, contract.LABEL_REPLICA: f"0-{INDEX}"}
+    )
     place.engine.run(Group(template, 3))
     for number in range(3):
         assert [text for _, text in place.engine.follow_logs(f"one-{number}")] == [str(number)]
@@ -45,13 +46,13 @@ def test_each_knows_its_number(place: Place) -> None:
 
 def test_as_many_servers_as_wanted(place: Place) -> None:
     """More are added, those too many removed, one that was stopped is made again, and the others are left alone."""
-    place.engine.run(Group(server(), 2))
+    place.engine.run(Group(server(place), 2))
     first = identity(place, "servers-0")
-    place.engine.run(Group(server(), 3))
+    place.engine.run(Group(server(place), 3))
     assert set(found(place)) == {"servers-0", "servers-1", "servers-2"}
     docker.from_env().api.stop(f"cairn-{place.stack}-servers-1", timeout=0)
     stopped = identity(place, "servers-1")
-    place.engine.run(Group(server(), 2))
+    place.engine.run(Group(server(place), 2))
     assert {name: each.phase for name, each in found(place).items()} == {"servers-0": "running", "servers-1": "running"}
     assert identity(place, "servers-0") == first
     assert identity(place, "servers-1") != stopped
@@ -59,8 +60,8 @@ def test_as_many_servers_as_wanted(place: Place) -> None:
 
 def test_only_the_group_itself_is_stopped_and_removed(place: Place) -> None:
     """Together, however long each takes; a group whose name only begins the same is another one."""
-    place.engine.run(Group(replace(spec(SLEEP, "job-1"), stop_grace_s=1), 3))
-    place.engine.run(Group(server("job-1-1")))
+    place.engine.run(Group(replace(spec(place, SLEEP, "job-1"), stop_grace_s=1), 3))
+    place.engine.run(Group(server(place, "job-1-1")))
     assert eventually(lambda: all(place.engine.tail(f"job-1-{number}", 1) == ["up"] for number in range(3)))
     begin = time.monotonic()
     place.engine.stop("job-1", 2)
@@ -74,7 +75,7 @@ def test_only_the_group_itself_is_stopped_and_removed(place: Place) -> None:
 
 def test_two_removals_at_once(place: Place) -> None:
     """Each returns when the group is gone, whoever has removed it."""
-    place.engine.run(Group(server(), 2))
+    place.engine.run(Group(server(place), 2))
     left: list[int] = []
 
     def remove() -> None:
@@ -98,7 +99,7 @@ def test_an_end_is_told_within_a_second(place: Place) -> None:
         told.append((time.monotonic(), resource))
         wake.set()
 
-    place.engine.run(Group(spec("import time; time.sleep(600)")))
+    place.engine.run(Group(spec(place, "import time; time.sleep(600)")))
     place.engine.watch(changed)
     time.sleep(0.5)  # for the watch to begin: the start is no news any more
     wake.clear()

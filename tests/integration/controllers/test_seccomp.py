@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.integration.controllers.conftest import Place
-from tests.integration.controllers.test_docker_engine import output, spec
+from tests.integration.controllers.groups import output, spec
 from workloads.plans.container import Mount
 
 SYMLINKS: Final = """
@@ -48,13 +48,13 @@ print(json.dumps([sorted(said), child.stdout, squares]))
 def mounts(place: Place) -> tuple[Mount, ...]:
     """Two buckets' folders, which any user may write."""
     code = "import os\nfor n in ('mine', 'second'): os.mkdir(f'/data/{n}'); os.chmod(f'/data/{n}', 0o777)"
-    output(place, replace(spec(code, "maker"), user="0:0", mounts=(Mount(place.volume, "/data"),)))
+    output(place, replace(spec(place, code, "maker"), user="0:0", mounts=(Mount(place.volume, "/data"),)))
     return tuple(Mount(place.volume, f"/gcs/{name}", subpath=name) for name in ("mine", "second"))
 
 
 def said(place: Place, code: str, mounts: tuple[Mount, ...]) -> Any:
     """The JSON that this program prints, run beside these folders."""
-    text = output(place, replace(spec(code), mounts=mounts))
+    text = output(place, replace(spec(place, code), mounts=mounts))
     assert text.startswith(("[", "{")), text
     return json.loads(text)
 

@@ -101,7 +101,8 @@ class Cache:
             self._closed.wait(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
 
     def _lost(self, error: Exception) -> None:
-        LOG.warning("no news of %s: %s", self._kind.plural, error)
+        if not self._closed.is_set():
+            LOG.warning("no news of %s: %s", self._kind.plural, error)
         with self._changed:
             self._trouble = str(error)
             self._changed.notify_all()

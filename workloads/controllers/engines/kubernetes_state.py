@@ -17,10 +17,14 @@ Words = Callable[[Json], str]  # the last warning about an object, as "<reason>:
 
 
 def labels(found: Json, index: str = "") -> dict[str, str]:
-    """An object's labels with their whole values, which are in annotations where they are no label's."""
+    """An object's labels with their whole values, which are in annotations where they are no label's.
+
+    One that tells a replica's number is missing where there is none: servers are not numbered.
+    """
     metadata = found["metadata"]
     ours = {key: text for key, text in metadata.get("annotations", {}).items() if key.startswith("cairn.")}
-    whole = {key: text.replace(INDEX_REFERENCE, index) for key, text in ours.items()}
+    known = {key: text for key, text in ours.items() if index or INDEX_REFERENCE not in text}
+    whole = {key: text.replace(INDEX_REFERENCE, index) for key, text in known.items()}
     return {**metadata.get("labels", {}), **whole}
 
 

@@ -75,6 +75,7 @@ def create(
         kubeconfig=_path(cluster.kubeconfig),
         context=cluster.context or None,
         enable_server_side_apply=True,
+        enable_patch_force=True,  # all of it is the stack's own: what was edited by hand becomes as declared
     )
     namespace = _namespace(stack, provider)
     priorities = [_priority(stack, which, provider) for which in PRIORITIES]

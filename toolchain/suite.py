@@ -25,6 +25,7 @@ PULUMI_SIDE = (
     "tests/infra",
     "tests/policies",
     "tests/toolchain",
+    "tests/integration/cluster",
     "tests/integration/plugins",
     "tests/integration/toolchain",
 )

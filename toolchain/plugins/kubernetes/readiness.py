@@ -154,8 +154,7 @@ def service(obj: Properties, cluster: Cluster) -> Verdict:
 def _without_pods(obj: Properties, cluster: Cluster) -> bool:
     """Whether a service that is there for a moment finds no pod at all.
 
-    What makes its pods may come later in the same update, and services that wait for that would take all the slots of
-    `--parallel` from it.
+    What makes its pods may come later in the same update: services waiting for it would take its slots of `--parallel`.
     """
     created = datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
     if (datetime.now(UTC) - created).total_seconds() < ALONE_SECONDS:

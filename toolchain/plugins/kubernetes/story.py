@@ -11,8 +11,8 @@ from toolchain.plugins.common.values import Properties
 from toolchain.plugins.kubernetes.cluster import Cluster
 from toolchain.plugins.kubernetes.kinds import Kind
 from toolchain.plugins.kubernetes.objects import dig, name_of, namespace_of
+from toolchain.plugins.kubernetes.readiness import POD
 
-POD = Kind("", "v1", "Pod")
 EVENT = Kind("", "v1", "Event")
 # Every container passes through these; they are no problem.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -24,6 +24,7 @@ REMAINING = frozenset({"NamespaceContentRemaining", "NamespaceFinalizersRemainin
 NEUTRAL = frozenset({"Complete", "SuccessCriteriaMet", "Suspended", "Terminating"})
 LOG_LINES = 10
 PODS_TOLD, EVENTS_TOLD = 3, 5
+SEPARATOR = ": "
 
 
 def short(cluster: Cluster, obj: Properties) -> str:
@@ -38,7 +39,7 @@ def short(cluster: Cluster, obj: Properties) -> str:
 
 def whole(cluster: Cluster, obj: Properties) -> str:
     """Everything worth knowing, a line each; says so when a role may not look."""
-    lines = list(_conditions(obj))
+    lines = [] if obj.get("kind") == "Pod" else list(_conditions(obj))  # a pod's own are told below
     try:
         pods = [pod for pod in _pods(cluster, obj) if list(pod_problems(pod))]
         for pod in pods[:PODS_TOLD]:
@@ -46,7 +47,8 @@ def whole(cluster: Cluster, obj: Properties) -> str:
             lines += _logs(cluster, pod)
         if len(pods) > PODS_TOLD:
             lines.append(f"{len(pods) - PODS_TOLD} more pods are not ready")
-        lines += _events(cluster, obj, pods)
+        told = "\n".join(lines)
+        lines += [event for event in _events(cluster, obj, pods) if event.partition(SEPARATOR)[2] not in told]
     except ProviderError as problem:
         lines.append(f"(pods and events could not be read: {problem})")
     return "\n".join(f"- {line}" for line in lines)
@@ -155,11 +157,12 @@ def _events(cluster: Cluster, obj: Properties, pods: list[Properties]) -> list[s
     warnings = cluster.all(EVENT, namespace_of(obj) or "default", fieldSelector="type=Warning")
     about = [e for e in warnings if dig(e, "involvedObject", "name") in names or _concerns(e, obj)]
     about.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), reverse=True)
-    texts = [
-        f"event {e['involvedObject']['kind']} {e['involvedObject']['name']}: {e.get('reason')}: {e.get('message')}"
-        for e in about
-    ]
-    return list(dict.fromkeys(texts))[:EVENTS_TOLD]
+    newest: dict[tuple[str, ...], str] = {}
+    for event in about:
+        involved = event["involvedObject"]
+        key = (involved["kind"], involved["name"], str(event.get("reason")))
+        newest.setdefault(key, f"event {' '.join(key)}{SEPARATOR}{event.get('message')}")
+    return list(newest.values())[:EVENTS_TOLD]
 
 
 def _concerns(event: Properties, obj: Properties) -> bool:

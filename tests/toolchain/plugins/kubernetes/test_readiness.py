@@ -132,5 +132,5 @@ def test_the_whole_story_has_events_of_what_an_object_made() -> None:
         event = {"involvedObject": involved, "reason": reason, "message": "exceeded quota"}
         cluster.put({"kind": "Event", "metadata": {"name": about, "namespace": "n"}, **event})
     told = story.whole(cluster, web)
-    assert "FailedCreate: exceeded quota" in told
+    assert told == "- event ReplicaSet web-5c FailedCreate: exceeded quota"
     assert "Strange" not in told

@@ -122,6 +122,7 @@ class Lab:
         self.core.delete_namespace(self.namespace)
         until(f"namespace {self.namespace} gone", lambda: self.namespace not in self._namespaces())
         self.api.close()
+        self.api.rest_client.pool_manager.clear()  # its connections, which close() leaves
 
     def _namespaces(self) -> list[str]:
         return [each.metadata.name for each in self.core.list_namespace().items]

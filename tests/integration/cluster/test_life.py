@@ -3,18 +3,19 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kubernetes import client, config
 
 from tests.integration.cluster.lab import until
 from tests.support.cluster import kill
 from tests.support.environment import ROOT
 from toolchain.cluster import down, nodes, status, up
+from toolchain.cluster.api import Api
 from toolchain.cluster.layout import Layout, layout
 from toolchain.machine import Machine
 from toolchain.shell import RealShell, ToolchainError
@@ -22,7 +23,8 @@ from toolchain.shell import RealShell, ToolchainError
 MACHINE = Machine(ROOT, dict(os.environ))
 SHELL = RealShell(MACHINE.logs, MACHINE.environ)
 HERE = layout(MACHINE, 2)
-KEPT = {"metadata": {"name": "kept"}, "data": {"answer": "42"}}
+MAPS = "/api/v1/namespaces/default/configmaps"
+KEPT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"answer": "42"}}
 
 
 def _up(here: Layout = HERE) -> list[str]:
@@ -31,8 +33,13 @@ def _up(here: Layout = HERE) -> list[str]:
     return said
 
 
-def _core() -> client.CoreV1Api:
-    return client.CoreV1Api(config.new_client_from_config(str(HERE.kubeconfig)))
+def _api() -> Api:
+    return Api(HERE.kubeconfig.read_text())
+
+
+def _dns() -> list[str]:
+    pods = _api().get("/api/v1/namespaces/kube-system/pods")["items"]
+    return [pod["metadata"]["uid"] for pod in pods]
 
 
 def _traces() -> dict[str, list[str]]:
@@ -67,13 +74,13 @@ def _names_folder(command: Path) -> bool:
 def cluster() -> Iterator[None]:
     """Cluster number 2, with something in it."""
     _up()
-    _core().create_namespaced_config_map("default", KEPT)
+    _api().apply(MAPS, KEPT)
     yield
     down.down(HERE, SHELL, print)
 
 
 def _still_knows() -> bool:
-    return bool(_core().read_namespaced_config_map("kept", "default").data == KEPT["data"])
+    return bool(_api().get(f"{MAPS}/kept")["data"] == KEPT["data"])
 
 
 def test_up_when_it_is_up_says_so_at_once() -> None:
@@ -87,11 +94,10 @@ def test_up_when_it_is_up_says_so_at_once() -> None:
 @pytest.mark.parametrize("daemon", ["kube-apiserver", "etcd", "containerd", "kubelet"])
 def test_a_killed_daemon_is_started_again(daemon: str) -> None:
     """What was acknowledged before is known afterwards, and pods run on."""
-    dns = _core().list_namespaced_pod("kube-system").items
+    before = _dns()
     kill(HERE, daemon)
-    until("the API server answers", _still_knows)
-    after = _core().list_namespaced_pod("kube-system").items
-    assert [pod.metadata.uid for pod in after] == [pod.metadata.uid for pod in dns]
+    assert _still_knows()
+    assert _dns() == before
 
 
 def test_a_node_that_was_cut_off_comes_back_with_what_it_had() -> None:
@@ -129,9 +135,8 @@ def test_down_leaves_nothing_and_may_be_repeated() -> None:
     down.down(HERE, SHELL, print)
     assert not any(_traces().values()), _traces()
     down.down(HERE, SHELL, print)
-    child = subprocess.Popen(
-        ["python3", "-m", "toolchain", "cluster", "up", "--number", "2"], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
+    script = "from tests.integration.cluster.test_life import _up; _up()"
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.DEVNULL)
     until("the node starts", HERE.process.exists)
     child.kill()
     child.wait()
@@ -145,4 +150,4 @@ def test_a_start_that_was_killed_is_begun_anew() -> None:
     HERE.pki.mkdir(parents=True)
     (HERE.pki / "ca.crt").write_text("half")
     assert "cluster ready" in _up()[-1]
-    _core().create_namespaced_config_map("default", KEPT)
+    _api().apply(MAPS, KEPT)

@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.policy import v1 as policy
 
 from infra.backends.kubernetes.labels import selector
 from infra.backends.kubernetes.namespace import SKIP_AWAIT, Home
@@ -55,7 +56,7 @@ def create(
     }
     after = home.options(opts, [*home.ready, *made])
     made.append(apps.Deployment(group.name, metadata=_metadata(home, group), spec=wanted, opts=after))
-    return [*made, *_service(home, group, opts)]
+    return [*made, _budget(home, group, opts), *_service(home, group, opts)]
 
 
 def secret_name(group: Group) -> str:
@@ -79,6 +80,19 @@ def _metadata(home: Home, group: Group, name: str = "") -> Any:
 
 def _encoded(value: pulumi.Input[str]) -> pulumi.Output[str]:
     return pulumi.Output.secret(value).apply(lambda text: base64.b64encode(text.encode()).decode())
+
+
+def _budget(home: Home, group: Group, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    """A drained node takes one server at a time; one that is not ready, say for want of its model, holds up nobody."""
+    wanted: Any = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": _selector(group)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    made: pulumi.Resource = policy.PodDisruptionBudget(
+        group.name, metadata=_metadata(home, group), spec=wanted, opts=home.options(opts)
+    )
+    return made
 
 
 def _service(home: Home, group: Group, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:

@@ -62,6 +62,15 @@ def test_servers() -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/health"
 
 
+def test_a_drained_node_takes_one_server_at_a_time() -> None:
+    """And a server that is not ready holds up no drain."""
+    declared = group()
+    budget = declared.manifest("v1:PodDisruptionBudget", "model-1")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    labels = declared.pods()["model-1"]["metadata"]["labels"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
 def test_labels_that_are_none() -> None:
     """What is no label's value is a hash in the label and whole in the annotation; a replica's number is left out."""
     metadata = group().pods()["model-1"]["metadata"]

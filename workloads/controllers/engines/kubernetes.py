@@ -10,14 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from workloads import contract
 from workloads.controllers.engines import kubernetes_logs as logs
 from workloads.controllers.engines import kubernetes_objects as objects
 from workloads.controllers.engines import kubernetes_state as state
 from workloads.controllers.engines.base import Container, LogEntry, Refused, Unavailable
 from workloads.controllers.engines.kubernetes_api import (
     DEPLOYMENTS,
-    EVENTS,
     JOBS,
     PODS,
     SECRETS,
@@ -27,15 +25,15 @@ from workloads.controllers.engines.kubernetes_api import (
     Kind,
     NotFound,
 )  # fmt: skip
-from workloads.controllers.engines.kubernetes_cache import Cache, without_managed_fields
+from workloads.controllers.engines.kubernetes_cache import Cache
 from workloads.controllers.engines.kubernetes_pods import START_ERRORS, Pod
+from workloads.controllers.engines.kubernetes_seen import Seen
 from workloads.plans.container import Group
 from workloads.plans.pods import Json
 
 REMOVE_S: Final = 90.0
 LOOK_S: Final = 0.2  # at several caches together, of which only one wakes
 STOP_MARGIN_S: Final = 30.0  # beside the grace: for the kubelet to notice and to tell
-Name = tuple[str, str]  # an object's kind and name, as events have them
 
 
 class KubernetesEngine:
@@ -50,18 +48,11 @@ class KubernetesEngine:
 
     def __init__(self, api: Api, place: objects.Place, has_bucket: Callable[[str], bool]) -> None:
         self._api, self._place, self._has_bucket = api, place, has_bucket
-        self._listeners: list[Callable[[str], None]] = []
-        ours = {"labelSelector": f"{contract.LABEL_STACK}={place.stack},{contract.LABEL_RESOURCE}"}
-        self._pods, self._jobs, self._deployments = (
-            Cache(api, kind, ours, without_managed_fields, self._tell) for kind in (PODS, JOBS, DEPLOYMENTS)
-        )
-        warnings = {"fieldSelector": "type=Warning"}
-        self._events = Cache(api, EVENTS, warnings, without_managed_fields, self._tell_of_event)
+        self._seen = Seen(api, place)
 
     def close(self) -> None:
         """Stop watching."""
-        for cache in (self._pods, self._jobs, self._deployments, self._events):
-            cache.close()
+        self._seen.close()
 
     def ensure_image(self, image: str) -> None:
         """Nothing: the nodes pull what they run, and `find` tells if they can't."""
@@ -73,10 +64,10 @@ class KubernetesEngine:
         if group.template.restart == "always":
             self._serve(group)
         else:
-            self._have(self._jobs, JOBS, objects.job(group, self._place), group)
+            self._have(self._seen.jobs, JOBS, objects.job(group, self._place), group)
 
     def _serve(self, group: Group) -> None:
-        deployment = self._have(self._deployments, DEPLOYMENTS, objects.deployment(group, self._place), group)
+        deployment = self._have(self._seen.deployments, DEPLOYMENTS, objects.deployment(group, self._place), group)
         if service := objects.service(group, self._place, deployment):
             with suppress(Conflict):
                 self._api.create(SERVICES, service)
@@ -85,13 +76,12 @@ class KubernetesEngine:
 
     def _scale(self, name: str, replicas: int) -> None:
         answer = self._api.patch(DEPLOYMENTS, f"{name}/scale", {"spec": {"replicas": replicas}})
-        self._deployments.reach(answer["metadata"]["resourceVersion"])
+        self._seen.deployments.reach(answer["metadata"]["resourceVersion"])
 
     def _have(self, cache: Cache, kind: Kind, manifest: Json, group: Group) -> Json:
         """The owner, and its files."""
         try:
             owner, is_new = self._api.create(kind, manifest), True
-            cache.reach(owner["metadata"]["resourceVersion"])
         except Conflict:
             owner, is_new = self._known(cache, group.name), False
         owner = {**manifest, **owner}  # those in a list are told without their kind
@@ -102,6 +92,7 @@ class KubernetesEngine:
                 if is_new:  # left by an owner of the same name that somebody else removed: it is about to be collected
                     self._api.delete(SECRETS, secret["metadata"]["name"])
                     self._api.create(SECRETS, secret)
+        cache.reach(owner["metadata"]["resourceVersion"])
         return owner
 
     def _known(self, cache: Cache, name: str) -> Json:
@@ -113,64 +104,32 @@ class KubernetesEngine:
 
     def find(self, labels: Mapping[str, str]) -> list[Container]:
         """The stack's containers that carry these labels."""
-        jobs, deployments, pods = self._jobs.objects(), self._deployments.objects(), self._pods.objects()
-        for job in jobs:  # of pods that the Job tells the end of, but the cache does not have: gone, or a moment late?
-            if state.finished_unseen(job, pods):
-                ours = state.group_of(job)
-                pods = [*(pod for pod in pods if state.group_of(pod) != ours), *self._listed(ours)]
-        found = state.containers(jobs, deployments, pods, self._warning, datetime.now(UTC))
-        return [each for each in found if state.matches(each, labels)]
-
-    def _listed(self, group: str) -> list[Json]:
-        """The group's pods as the server has them."""
-        wanted = objects.selector(group, self._place)
-        query = ",".join(f"{key}={value}" for key, value in wanted.items())
-        found: list[Json] = self._api.list(PODS, labelSelector=query)["items"]
-        return found
-
-    def _warning(self, about: Json) -> str:
-        """The last warning about an object."""
-        uid = about["metadata"]["uid"]
-        said = [each for each in self._events.objects() if each["involvedObject"].get("uid") == uid]
-        last = max(said, key=_event_time, default=None)
-        return f"{last['reason']}: {last['message']}" if last else ""
-
-    def _tell(self, found: Json) -> None:
-        resource = state.labels(found).get(contract.LABEL_RESOURCE)
-        if resource:
-            for on_change in list(self._listeners):
-                on_change(resource)
-
-    def _tell_of_event(self, event: Json) -> None:
-        caches = {"Pod": self._pods, "Job": self._jobs}
-        cache = caches.get(event["involvedObject"].get("kind", ""))
-        about = cache.get(event["involvedObject"]["name"]) if cache else None
-        if about:
-            self._tell(about)
+        return [each for each in self._seen.containers() if state.matches(each, labels)]
 
     def watch(self, on_change: Callable[[str], None]) -> None:
         """From now on call with the resource of every pod, Job and Deployment that changes."""
-        self._listeners.append(on_change)
+        self._seen.listeners.append(on_change)
 
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """Every line from the container's first on, until it ends for good."""
-        pod = self._pod(container)
+        pod = self._seen.pod(container)
         if pod is not None:
             name = pod.name
-            yield from logs.follow(lambda: self._log_state(name), lambda **query: self._api.log(name, **query))
+            yield from logs.follow(
+                lambda: self._log_state(container, name), lambda **query: self._api.log(name, **query)
+            )
 
-    def _log_state(self, name: str) -> logs.State:
-        raw = self._pods.get(name)
-        if raw is None:
+    def _log_state(self, container: str, name: str) -> logs.State:
+        pod = self._seen.pod(container)
+        if pod is None or pod.name != name:
             return "gone"
-        pod = Pod(raw)
         if pod.end(datetime.now(UTC)):
             return "over"
         return "live" if pod.is_running else "waiting"
 
     def tail(self, container: str, lines: int) -> list[str]:
         """Its last lines, of the run before too if it has just been restarted."""
-        pod = self._pod(container)
+        pod = self._seen.pod(container)
         if pod is None:
             return []
         ended = pod.container.get("state", {}).get("terminated") or {}
@@ -188,21 +147,13 @@ class KubernetesEngine:
             return []
         return text.decode("utf-8", "replace").splitlines()[-lines:]
 
-    def _pod(self, container: str) -> Pod | None:
-        """The pod of a container: by its own name, or by its group's and its number."""
-        if own := self._pods.get(container):
-            return Pod(own)
-        group, _, index = container.rpartition("-")
-        known = [pod for pod in self._pods.objects() if state.group_of(pod) == group] or self._listed(group)
-        of_index = [pod for pod in known if state.index_of(pod) == index]
-        return Pod(max(of_index, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))) if of_index else None
-
     def stop(self, group: str, grace_s: int) -> None:
         """End every container, and leave the ended pods of a Job there; a Deployment has no replicas from then on."""
-        if self._deployments.get(group):
-            self._scale(group, 0)
-            self._pods.wait(lambda: not self._of(group), grace_s + STOP_MARGIN_S)
-        elif self._jobs.get(group):
+        if self._seen.deployments.get(group):
+            with suppress(NotFound):
+                self._scale(group, 0)
+            self._seen.pods.wait(lambda: not self._seen.of(group), grace_s + STOP_MARGIN_S)
+        elif self._seen.jobs.get(group):
             self._stop_job(group, grace_s)
 
     def _stop_job(self, name: str, grace_s: int) -> None:
@@ -210,30 +161,25 @@ class KubernetesEngine:
 
         The kubelet gives a pod the grace that it was made with (ContainerSpec.stop_grace_s), whatever this one is.
         """
-        pods = self._living(name)
+        pods = self._seen.living(name)
         for pod in pods:
             if pod.status.get("startTime"):  # else no node has it, and nobody would heed the deadline
                 with suppress(NotFound):
                     self._api.patch(PODS, pod.name, {"spec": {"activeDeadlineSeconds": 1}})
         longest = max([grace_s, *(pod.grace_s for pod in pods)])
-        self._pods.wait(lambda: not any(pod.is_running for pod in self._living(name)), longest + STOP_MARGIN_S)
+        self._seen.pods.wait(
+            lambda: not any(pod.is_running for pod in self._seen.living(name)), longest + STOP_MARGIN_S
+        )
         with suppress(NotFound):
             job = self._api.patch(JOBS, name, {"spec": {"suspend": True}})  # so no more are made
-            self._jobs.reach(job["metadata"]["resourceVersion"])
-        self._pods.wait(lambda: not self._living(name), longest + STOP_MARGIN_S)
-
-    def _of(self, group: str) -> list[Pod]:
-        return [Pod(pod) for pod in self._pods.objects() if state.group_of(pod) == group]
-
-    def _living(self, group: str) -> list[Pod]:
-        now = datetime.now(UTC)
-        return [pod for pod in self._of(group) if pod.end(now) is None]
+            self._seen.jobs.reach(job["metadata"]["resourceVersion"])
+        self._seen.pods.wait(lambda: not self._seen.living(name), longest + STOP_MARGIN_S)
 
     def restart(self, container: str) -> None:
         """Delete a server's pod; its Deployment makes another one."""
-        pod = self._pod(container)
+        pod = self._seen.pod(container)
         if pod and (left := self._api.delete(PODS, pod.name)):
-            self._pods.reach(left["metadata"]["resourceVersion"])
+            self._seen.pods.reach(left["metadata"]["resourceVersion"])
 
     def remove(self, group: str) -> None:
         """Remove the Job or Deployment with all that it owns; whatever still runs gets one second."""
@@ -244,14 +190,16 @@ class KubernetesEngine:
         deadline = time.monotonic() + REMOVE_S
         hurried: set[str] = set()
         while not self._is_gone(group):
-            self._hurry(self._of(group), hurried)
+            self._hurry(self._seen.of(group), hurried)
             if time.monotonic() > deadline:
-                raise Unavailable(f"{group} is still being removed: {[pod.name for pod in self._of(group)]} are left")
+                raise Unavailable(
+                    f"{group} is still being removed: {[pod.name for pod in self._seen.of(group)]} are left"
+                )
             with suppress(Unavailable):
-                self._pods.wait(lambda: self._is_gone(group), LOOK_S)
+                self._seen.pods.wait(lambda: self._is_gone(group), LOOK_S)
 
     def _is_gone(self, group: str) -> bool:
-        return not (self._of(group) or self._jobs.get(group) or self._deployments.get(group))
+        return not (self._seen.of(group) or self._seen.jobs.get(group) or self._seen.deployments.get(group))
 
     def _hurry(self, pods: Iterable[Pod], hurried: set[str]) -> None:
         for pod in pods:
@@ -263,7 +211,3 @@ class KubernetesEngine:
 
 def _folders(group: Group) -> list[str]:
     return [mount.subpath for mount in group.template.mounts if mount.subpath]
-
-
-def _event_time(event: Json) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])

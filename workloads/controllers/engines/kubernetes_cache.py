@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -87,7 +86,6 @@ class Cache:
     def _run(self) -> None:
         failures = 0
         while not self._closed.is_set():
-            began = time.monotonic()
             try:
                 self._list()
                 while not self._closed.is_set():
@@ -97,8 +95,8 @@ class Cache:
                 LOG.info("%s are listed anew: %s", self._kind.plural, gone)
             except (EngineError, ValueError, KeyError) as error:  # the latter two: half a line of JSON, a proxy's page
                 self._lost(error)
-            failures = 0 if time.monotonic() - began > WATCH_S / 2 else failures + 1
-            self._closed.wait(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
+            self._closed.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+            failures += 1
 
     def _lost(self, error: Exception) -> None:
         if not self._closed.is_set():

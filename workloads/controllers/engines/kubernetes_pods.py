@@ -17,7 +17,7 @@ START_ERRORS: Final = frozenset({"StartError", "ContainerCannotRun"})
 NEVER: Final = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
 PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"})
 # What a registry says when asking again is of no use.
-NO_IMAGE: Final = ("not found", "manifest unknown", "name unknown", "denied", "unauthorized", "authorization failed")
+NO_IMAGE: Final = ("not found", "manifest unknown", "name unknown", "denied", "unauthorized", "forbidden")
 NO_FILE: Final = ("executable file not found", "no such file or directory")
 
 
@@ -147,11 +147,12 @@ class Pod:
         scheduled = self._condition("PodScheduled")
         if scheduled.get("status") == "False":
             return Trouble(f"{scheduled.get('reason', '')}: {scheduled.get('message', '')}".strip(": "))
-        return Trouble(event)
+        # What it waited for before it got its node is no trouble any more.
+        return Trouble("" if scheduled and event.startswith("FailedScheduling") else event)
 
     def _is_hopeless(self, words: str, now: datetime) -> bool:
         began = self.status.get("startTime")
-        return any(each in words for each in NO_IMAGE) or bool(began and now > _time(began) + PULL_PATIENCE)
+        return any(each in words.lower() for each in NO_IMAGE) or bool(began and now > _time(began) + PULL_PATIENCE)
 
     def _condition(self, kind: str) -> Json:
         found: list[Json] = self.status.get("conditions") or []

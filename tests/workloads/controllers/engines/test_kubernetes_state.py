@@ -140,6 +140,7 @@ def test_a_command_that_can_not_be_run(words: str, code: int) -> None:
         (pod(waiting("InvalidImageName", "bad")), "InvalidImageName: bad", True),
         (pod(waiting("CreateContainerConfigError", "no key")), "CreateContainerConfigError: no key", True),
         (pod(waiting("ErrImagePull", "x: not found")), "ErrImagePull: x: not found", True),
+        (pod(waiting("ErrImagePull", "401 Unauthorized")), "ErrImagePull: 401 Unauthorized", True),
         (pod(waiting("ImagePullBackOff", "EOF"), startTime=at(-60)), "ImagePullBackOff: EOF", False),
         (pod(waiting("ImagePullBackOff", "EOF"), startTime=at(-301)), "ImagePullBackOff: EOF", True),
     ],
@@ -153,6 +154,8 @@ def test_what_does_not_start_tells_why(raw: Any, problem: str, fatal: bool) -> N
 def test_events_tell_what_the_status_does_not() -> None:
     """A volume that is not there, a quota that is used up, a pod that is not admitted."""
     assert only(pods=[pod(waiting("ContainerCreating"))], said="FailedMount: no").problem == "FailedMount: no"
+    placed = pod(waiting("ContainerCreating"), conditions=[{"type": "PodScheduled", "status": "True"}])
+    assert only(pods=[placed], said="FailedScheduling: no room").problem == ""
     made = only(jobs=[job()], said="FailedCreate: exceeded quota: q")
     assert (made.phase, made.problem, made.fatal) == ("created", "FailedCreate: exceeded quota: q", False)
     assert only(jobs=[job()], said="FailedCreate: x violates PodSecurity y").fatal

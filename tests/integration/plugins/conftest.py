@@ -101,14 +101,15 @@ def kubeconfig() -> str:
 
 
 @pytest.fixture(scope="session")
-def pod_image(engine: docker.DockerClient, kubeconfig: str) -> str:
+def pod_image(engine: docker.DockerClient, kubeconfig: str) -> Iterator[str]:
     """An image with Python that the cluster's node can pull."""
     image = f"{REGISTRY}/plugin-test/base:1"
     engine.images.get(BASE_IMAGE).tag(image)
     pushed = engine.images.push(image)
     if "errorDetail" in pushed:
         pytest.skip(f"needs a registry at {REGISTRY} that the cluster pulls from: {pushed}")
-    return image
+    yield image
+    engine.images.remove(image)
 
 
 @pytest.fixture

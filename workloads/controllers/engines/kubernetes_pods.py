@@ -82,11 +82,10 @@ class Pod:
 
     @property
     def is_running(self) -> bool:
-        """Whether the container runs, or is between two runs."""
-        if self._state("running") is not None:
+        """Whether the container runs, is between two runs, or has just ended (see `end`, which is asked first)."""
+        if self._state("running") is not None or self._state("terminated") is not None:
             return True
-        ran = self._state("terminated") or self.container.get("lastState", {}).get("terminated")
-        return self.restarts_by_itself and ran is not None
+        return self.restarts_by_itself and "terminated" in self.container.get("lastState", {})
 
     @property
     def is_ready(self) -> bool:
@@ -107,7 +106,8 @@ class Pod:
         if self.is_overdue(now):
             return End(KILLED)
         ended = self._state("terminated")
-        if not self.is_over and (ended is None or self.restarts_by_itself):
+        # Of a killed one the kubelet may learn a moment later that it was for memory; its pod's phase then is final.
+        if not self.is_over and (ended is None or self.restarts_by_itself or ended["exitCode"] == KILLED):
             return None
         if ended is None:  # evicted, refused by its node, or stopped before it could start
             return End(STOPPED if self.status.get("reason") == "DeadlineExceeded" else KILLED)

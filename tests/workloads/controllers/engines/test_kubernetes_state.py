@@ -124,6 +124,11 @@ def test_a_deleted_pod_that_still_runs() -> None:
     assert only(pods=[pod(RUNNING, phase="Running", metadata={"deletionTimestamp": at(10)})]).phase == "running"
 
 
+def test_why_it_was_killed_is_waited_for() -> None:
+    """Before the pod's phase is final, the kubelet may not yet know that it was for memory."""
+    assert only(pods=[pod(terminated(137), phase="Running")]).phase == "running"
+
+
 @pytest.mark.parametrize(("words", "code"), [("exec: executable file not found in $PATH", 127), ("denied", 126)])
 def test_a_command_that_can_not_be_run(words: str, code: int) -> None:
     """It has ended, and never will start."""

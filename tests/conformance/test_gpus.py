@@ -16,8 +16,9 @@ def test_jobs_get_gpus(stack: Stack, vertex: Any, tmp_path: Path) -> None:
     offer = {"NVIDIA_TESLA_T4": {"count": OFFERED, "pricePerHour": 0.1}}
     with (
         allowed(stack.site.name, GPUS),
-        stack.site.devices(RESOURCE, THERE),
+        stack.site.devices(RESOURCE, OFFERED),
         stack.changed(tmp_path, accelerators=offer),
+        stack.site.devices(RESOURCE, THERE),
     ):
         stack.wait_healthy()
         first = submit("two", python("import time; time.sleep(600)", machine=MACHINE, gpus=THERE))

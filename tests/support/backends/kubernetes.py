@@ -18,6 +18,7 @@ from workloads import contract
 from workloads.plans.pods import label_value
 
 BASE_IMAGE: Final = "cairn-base:latest"
+CPU_REQUESTS: Final = 0.2  # of a job's limit: other stacks and tests may be on the node
 LESS_CPU: Final = "900m"
 GONE_S: Final = 60.0
 
@@ -57,6 +58,7 @@ class KubernetesSite:
         config["config"]["cairn:kubernetes"] |= {
             "kubeconfig": str(self._cluster.kubeconfig),
             "registry": self._registry,
+            "cpuRequests": CPU_REQUESTS,
         }
         return config
 
@@ -170,8 +172,13 @@ class KubernetesSite:
         """`kubectl exec`."""
         (pod,) = self._pods(stack, {contract.LABEL_NAME: service})
         method = self._core.connect_get_namespaced_pod_exec
-        options = {"command": list(command), "stdout": True, "stderr": True}
-        return str(stream.stream(method, pod.metadata.name, _namespace(stack), **options))
+        options = {"command": list(command), "stdout": True, "stderr": True, "_preload_content": False}
+        running = stream.stream(method, pod.metadata.name, _namespace(stack), **options)
+        running.run_forever()
+        text = str(running.read_all())
+        assert running.returncode == 0, text
+        running.close()
+        return text
 
     def shown(self, stack: str) -> Iterator[tuple[str, str]]:
         """What `kubectl get -o yaml` and `kubectl logs` show of everything but Secrets."""

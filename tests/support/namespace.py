@@ -125,8 +125,8 @@ def call(
 def pushed(here: Layout, image: str) -> str:
     """The image's name in the cluster's registry, where it is from now on."""
     name = f"{here.registry}/engine-tests/{image}"
-    subprocess.run(["docker", "tag", image, name], check=True)
-    subprocess.run(["docker", "push", "--quiet", name], check=True, stdout=subprocess.DEVNULL)
+    for command in (["docker", "tag", image, name], ["docker", "push", "--quiet", name], ["docker", "rmi", name]):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return name
 
 

@@ -16,6 +16,7 @@ from workloads.plans.serving import DeployedModel
 POLL_S: Final = 0.3
 TIMEOUT_S: Final = 600.0
 CRASHES: Final = 5  # restarts by the engine that show a server will never come up
+CRASHES_SUPERVISED: Final = 3  # where each is waited for twice as long as the one before: the fourth takes a minute
 
 
 def refuse_declared(entry: Json, model_id: str) -> None:
@@ -57,7 +58,7 @@ class BringUp:
     def _refuse_hopeless(self, server: Container) -> None:
         if server.fatal:
             raise Failure(outcome.CODE_INVALID, f"The model's server {server.name} can't be started: {server.problem}")
-        if server.restarts >= CRASHES:
+        if server.restarts >= (CRASHES_SUPERVISED if self._servers.are_supervised else CRASHES):
             words = self._servers.last_words(server)
             raise Failure(outcome.CODE_INVALID, f"The model's server {server.name} ends again and again; {words}")
 

@@ -151,17 +151,19 @@ def test_a_server_that_never_gets_healthy(here: World, engine: FakeEngine) -> No
     assert here.store.get(ENDPOINT).message == {}
 
 
-def test_a_server_that_crashes_again_and_again(here: World, engine: FakeEngine) -> None:
-    """Five restarts by the engine are enough: no waiting for the deadline."""
+@pytest.mark.parametrize(("supervises", "crashes"), [(False, 5), (True, 3)])
+def test_a_server_that_crashes_again_and_again(here: World, engine: FakeEngine, supervises: bool, crashes: int) -> None:
+    """A few restarts by the engine are enough, fewer where it waits longer each time: no waiting for the deadline."""
+    engine.supervises = supervises
     here.store.create(ENDPOINT, {})
     model = here.models.add("crash", containerSpec={"ports": [{"containerPort": 9}]})
 
     def crash(call: str) -> None:
         for found in engine.containers.values():
-            if found.state.restarts < 5 and found.state.phase == "running":
+            if found.state.restarts < crashes and found.state.phase == "running":
                 found.lines = []
                 engine.say(found.spec.name, "ImportError: no module named x")
-                found.state = replace(found.state, address="", restarts=5)
+                found.state = replace(found.state, address="", restarts=crashes)
 
     engine.on_call = crash
     with here.running():

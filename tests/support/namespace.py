@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -59,6 +59,8 @@ class Door:
         except OSError:
             pass  # cut by the other direction, or by the test
         for each in (one, other):
+            with suppress(OSError):  # a close alone ends nothing while the other thread reads
+                each.shutdown(socket.SHUT_RDWR)
             each.close()
 
     def shut(self) -> None:

@@ -13,7 +13,7 @@ def test_machine_types_choose_nodes(stack: Stack, tmp_path: Path) -> None:
     """A machine type is bound to nodes with a label, or whose taint it tolerates."""
     bound = {"n1-standard-4": {**MACHINE_TYPES["n1-standard-4"], **SOME_NODES}}
     with allowed(stack.site.name, NODES):
-        assert "nodeSelector" in stack.pulumi(
+        assert "node_selector" in stack.pulumi(
             "preview", "--diff", config=stack.config_with(tmp_path, machineTypes=bound)
         )
 

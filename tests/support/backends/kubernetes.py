@@ -63,7 +63,7 @@ class KubernetesSite:
         return config
 
     def program(self) -> str:
-        """As docs/KUBERNETES.md shows it."""
+        """As for a cluster of anybody's."""
         where = f"registry={self._registry!r}, kubeconfig={str(self._cluster.kubeconfig)!r}"
         return (
             "from infra.backends.kubernetes import KubernetesBackend\n"

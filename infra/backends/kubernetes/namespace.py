@@ -19,10 +19,11 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 PLATFORM: Final = "platform"
 SERVERS: Final = "servers"
 JOBS: Final = "jobs"
-# A service goes before a model server, and that before a job; jobs put nobody out.
+# A service goes before a model server, and that before a job. Only services put somebody out: what a stack's queue has
+# let start has its room, unless the cluster is shared, and then a model server of one stack must not end jobs of another.
 PRIORITIES: Final = {
     PLATFORM: (100_000, "PreemptLowerPriority"),
-    SERVERS: (10_000, "PreemptLowerPriority"),
+    SERVERS: (10_000, "Never"),
     JOBS: (1_000, "Never"),
 }
 # On what is not waited for. A Service would wait for its pods, and as many as Pulumi works on at once for ones that it

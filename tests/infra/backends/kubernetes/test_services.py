@@ -222,3 +222,16 @@ def test_pull_secret_and_priority() -> None:
     assert made["priorityClassName"] == "cairn-test-platform"
     values = {each["metadata"]["name"]: each["value"] for each in declared.of_kind("v1:PriorityClass")}
     assert values["cairn-test-platform"] > values["cairn-test-servers"] > values["cairn-test-jobs"]
+
+
+def test_only_services_put_others_out() -> None:
+    """On a cluster that stacks share, one stack's model server must not end another's jobs."""
+    policies = {
+        each["metadata"]["name"]: each["preemptionPolicy"]
+        for each in service(SPEC, on(CLUSTER)).of_kind("v1:PriorityClass")
+    }
+    assert policies == {
+        "cairn-test-platform": "PreemptLowerPriority",
+        "cairn-test-servers": "Never",
+        "cairn-test-jobs": "Never",
+    }

@@ -20,7 +20,7 @@ PLATFORM: Final = "platform"
 SERVERS: Final = "servers"
 JOBS: Final = "jobs"
 # A service goes before a model server, and that before a job. Only services put somebody out: what a stack's queue has
-# let start has its room, unless the cluster is shared, and then a model server of one stack must not end jobs of another.
+# let start has its room, unless the cluster is shared: then a model server of one stack must not end jobs of another.
 PRIORITIES: Final = {
     PLATFORM: (100_000, "PreemptLowerPriority"),
     SERVERS: (10_000, "Never"),

@@ -6,9 +6,11 @@ Called by __main__.py.
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from toolchain.cluster.borrowed import borrowed
 from toolchain.cluster.layout import layout
+from toolchain.cluster.up import check_possible
 from toolchain.machine import Machine
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.steps import Report
@@ -56,11 +58,21 @@ def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
 
     The cluster comes first, since several of the processes need it.
     """
-    with borrowed(layout(machine), RealShell(machine.logs, machine.environ), report):
+    with _cluster(machine, report):
         codes = [_run(machine, report, name, [*command, *arguments]) for name, *command in TESTS]
     if arguments:  # a choice may leave nothing in one process
         codes = [code for code in codes if code != NOTHING_CHOSEN] or [NOTHING_CHOSEN]
     return next((code for code in codes if code), 0)
+
+
+def _cluster(machine: Machine, report: Report) -> AbstractContextManager[object]:
+    """The cluster, or nothing where this machine or user can have none: only the tests that need it fail then."""
+    try:
+        check_possible()
+    except ToolchainError as problem:
+        report(f"! {problem}")
+        return nullcontext()
+    return borrowed(layout(machine), RealShell(machine.logs, machine.environ), report)
 
 
 def bench(machine: Machine, report: Report, stack: str) -> int:

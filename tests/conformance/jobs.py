@@ -41,6 +41,12 @@ def submit(name: str, *pools: dict[str, Any], **run: Any) -> aiplatform.CustomJo
     return job
 
 
+def run(job: aiplatform.CustomJob) -> None:
+    """Submit it and see it end well; the SDK's own method looks only every five seconds."""
+    job.submit()
+    assert wait_for(job) == SUCCEEDED, job.error
+
+
 def wait_for(job: aiplatform.CustomJob, *states: int, seconds: float = 90) -> int:
     """The job's state once it is one of `states`; without any, once it has ended."""
     deadline = time.monotonic() + seconds

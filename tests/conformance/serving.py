@@ -43,7 +43,8 @@ def upload(bucket: storage.Bucket, value: float, **more: Any) -> aiplatform.Mode
 
 def deploy(endpoint: aiplatform.Endpoint, model: aiplatform.Model, name: str, traffic: int, **more: Any) -> None:
     """The version behind the endpoint."""
-    endpoint.deploy(model, deployed_model_display_name=name, machine_type=MACHINE, traffic_percentage=traffic, **more)
+    wanted = {"machine_type": MACHINE, "traffic_percentage": traffic, **more}
+    endpoint.deploy(model, deployed_model_display_name=name, **wanted)
 
 
 def ids(endpoint: aiplatform.Endpoint) -> dict[str, str]:

@@ -96,7 +96,7 @@ def test_a_server_that_fails_tells_why(stack: Stack, vertex: Any, bucket: storag
     endpoint = aiplatform.Endpoint.create(display_name="broken")
     try:
         with pytest.raises(exceptions.GoogleAPICallError, match=r"last lines:[\s\S]*model\.joblib"):
-            deploy(endpoint, model, "broken", 100)
+            deploy(endpoint, model, "broken", 100, machine_type="n1-standard-4")  # to fail sooner
         assert not endpoint.list_models()
         assert eventually(lambda: not stack.site.containers(stack.name, endpoint.resource_name))
     finally:

@@ -18,6 +18,7 @@ from tests.conformance.jobs import (
     eventually,
     pool,
     python,
+    run,
     submit,
     wait_for,
 )
@@ -62,7 +63,7 @@ def test_environment(stack: Stack, vertex: Any) -> None:
         worker_pool_specs=[python("import os, json; print('ENV ' + json.dumps(dict(os.environ)))")],
         base_output_dir=f"gs://{stack.staging_bucket}/contract",
     )
-    job.run()
+    run(job)
     line = next(line for line in stack.logs(job.resource_name).splitlines() if "ENV {" in line)
     env = json.loads(line[line.index("{") :])
     base = f"gs://{stack.staging_bucket}/contract"
@@ -76,7 +77,7 @@ def test_environment(stack: Stack, vertex: Any) -> None:
 
 def test_usage_and_price(stack: Stack, vertex: Any) -> None:
     """A job's CPU, memory and price are those of its machine type for the time it ran, in the stack's currency."""
-    job = submit("metered", python("import time; time.sleep(2)"))
+    job = submit("metered", python("import time; time.sleep(3)"))
     assert wait_for(job) == SUCCEEDED, job.error
     used = next(row for row in stack.get("usage")["jobs"] if row["name"] == job.resource_name)
     machine: Any = MACHINE_TYPES["n1-standard-2"]
@@ -98,7 +99,7 @@ def test_a_script_is_packaged(stack: Stack, vertex: Any, tmp_path: Path) -> None
         args=["--depth=3", "a b"],
         machine_type="n1-standard-4",
     )
-    job.run()
+    run(job)
     assert "ARGUMENTS --depth=3 a b" in stack.logs(job.resource_name)
 
 
@@ -139,7 +140,7 @@ def test_cancel(stack: Stack, vertex: Any) -> None:
 def test_list_and_delete(stack: Stack, vertex: Any) -> None:
     """Jobs are found by filter and label, and a finished one can be deleted."""
     job = aiplatform.CustomJob(display_name="listed", worker_pool_specs=[python("pass")], labels={"team": "blue"})
-    job.run()
+    run(job)
     found = aiplatform.CustomJob.list(filter='display_name="listed" AND labels.team="blue"')
     assert [other.resource_name for other in found] == [job.resource_name]
     job.delete()

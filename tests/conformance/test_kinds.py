@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 
+from tests.conformance.jobs import eventually
 from tests.support.backends.base import Site
 from tests.support.environment import ROOT, pulumi_environment
 from tests.support.pulumi_cli import pulumi, summary
@@ -45,6 +47,13 @@ def program(site: Site, folder: Path, code: str) -> Iterator[tuple[str, dict[str
         assert site.leftovers(name) == []
 
 
+def _listens(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5).status_code > 0
+    except httpx.TransportError:
+        return False
+
+
 def test_object_store(site: Site, tmp_path: Path) -> None:
     """An object store alone has its bucket and takes objects; a second `up` changes nothing, destroy leaves nothing."""
     with program(site, tmp_path, OBJECT_STORE.format(port=site.free_port())) as (_, outputs, _environment):
@@ -55,6 +64,7 @@ def test_object_store(site: Site, tmp_path: Path) -> None:
             aws_secret_access_key=outputs["secret"],
             region_name="us-east-1",
         )
+        assert eventually(lambda: _listens(outputs["endpoint"]), 10)  # a cluster's nodes hear of a Service by and by
         client.put_object(Bucket="data", Key="x", Body=b"kept")
         assert client.get_object(Bucket="data", Key="x")["Body"].read() == b"kept"
 

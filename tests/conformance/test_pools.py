@@ -56,6 +56,7 @@ def test_a_killed_job_is_tried_again(stack: Stack, vertex: Any, bucket: storage.
     )
     job = submit("killed", python(code))
     assert eventually(bucket.blob("mark").exists, 60)
+    assert eventually(lambda: "first try" in stack.logs(job.resource_name))
     (container,) = stack.site.containers(stack.name, job.resource_name)
     stack.site.kill_container(stack.name, container)
     assert wait_for(job) == SUCCEEDED, job.error

@@ -175,9 +175,9 @@ class KubernetesSite:
         options = {"command": list(command), "stdout": True, "stderr": True, "_preload_content": False}
         running = stream.stream(method, pod.metadata.name, _namespace(stack), **options)
         running.run_forever()
-        text = str(running.read_all())
-        assert running.returncode == 0, text
+        code, text = running.returncode, str(running.read_all())  # in this order: reading takes the code away
         running.close()
+        assert code == 0, text
         return text
 
     def shown(self, stack: str) -> Iterator[tuple[str, str]]:

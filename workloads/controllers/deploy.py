@@ -16,7 +16,7 @@ from workloads.plans.serving import DeployedModel
 POLL_S: Final = 0.3
 TIMEOUT_S: Final = 600.0
 CRASHES: Final = 5  # restarts by the engine that show a server will never come up
-CRASHES_SUPERVISED: Final = 3  # where each is waited for twice as long as the one before: the fourth takes a minute
+CRASHES_SUPERVISED: Final = 2  # where each is waited for twice as long as the one before: the third takes 40 s
 
 
 def refuse_declared(entry: Json, model_id: str) -> None:

@@ -151,7 +151,7 @@ def test_a_server_that_never_gets_healthy(here: World, engine: FakeEngine) -> No
     assert here.store.get(ENDPOINT).message == {}
 
 
-@pytest.mark.parametrize(("supervises", "crashes"), [(False, 5), (True, 3)])
+@pytest.mark.parametrize(("supervises", "crashes"), [(False, 5), (True, 2)])
 def test_a_server_that_crashes_again_and_again(here: World, engine: FakeEngine, supervises: bool, crashes: int) -> None:
     """A few restarts by the engine are enough, fewer where it waits longer each time: no waiting for the deadline."""
     engine.supervises = supervises

@@ -13,6 +13,7 @@ from tests.support.backends.base import Json, small_config
 from workloads import contract
 
 BASE_IMAGE: Final = "cairn-base:latest"
+OWN_IMAGE: Final = "cairn/own:1"
 LESS_MEMORY: Final = 200 * 1024 * 1024
 
 
@@ -25,6 +26,8 @@ class DockerSite:
     def open(self) -> Iterator[None]:
         """The engine was started by the set-up."""
         yield
+        if docker.from_env().images.list(name=OWN_IMAGE):
+            docker.from_env().images.remove(OWN_IMAGE)
 
     def config(self) -> Json:
         """The local stack's, made small."""
@@ -85,8 +88,8 @@ class DockerSite:
     def own_image(self) -> str:
         """The base image, under a name of its own."""
         image = docker.from_env().images.get(BASE_IMAGE)
-        assert image.tag("cairn/own", "1")
-        return "cairn/own:1"
+        assert image.tag(OWN_IMAGE)
+        return OWN_IMAGE
 
     def kill_container(self, stack: str, name: str) -> None:
         """SIGKILL."""

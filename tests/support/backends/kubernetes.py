@@ -139,6 +139,7 @@ class KubernetesSite:
         client = docker.from_env()
         assert client.images.get(BASE_IMAGE).tag(name, "1")
         said = str(client.images.push(name, tag="1"))
+        client.images.remove(f"{name}:1")
         assert '"error"' not in said, said
         return f"{name}:1"
 

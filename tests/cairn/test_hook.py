@@ -118,7 +118,7 @@ def test_patch_of_what_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None
             "http://127.0.0.1:8080/v1/a:rawPredict?x=1",
         ),
         ("https://storage.googleapis.com/b/o", "http://127.0.0.1:8080/b/o"),
-        ("https://pypi.org/simple", "https://pypi.org/simple"),
+        ("https://packages.example.org/simple", "https://packages.example.org/simple"),
         ("https://storage.googleapis.com.example.org/b", "https://storage.googleapis.com.example.org/b"),
         (b"https://storage.googleapis.com/b", b"https://storage.googleapis.com/b"),
     ],

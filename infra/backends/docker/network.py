@@ -2,7 +2,7 @@
 
 import pulumi_docker as docker
 
-from infra.backends.docker.labels import labels
+from infra.backends.labels import labels
 from workloads import contract
 
 

@@ -16,9 +16,9 @@ from infra.backends.docker.containers import (
     tmpfs,
 )
 from infra.backends.docker.engine import DEFAULT_SOCKET, Engine
-from infra.backends.docker.labels import labels
 from infra.backends.docker.network import network_name
 from infra.backends.docker.volumes import volume_name
+from infra.backends.labels import labels
 from workloads import contract
 
 LOOPBACK: Final = "127.0.0.1"

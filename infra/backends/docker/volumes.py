@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_docker as docker
 
-from infra.backends.docker.labels import labels
+from infra.backends.labels import labels
 
 
 def create(stack: str, name: str, opts: pulumi.ResourceOptions) -> docker.Volume:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from infra.backends.labels import labels
 from workloads import contract
 from workloads.plans.pods import labelled
 
@@ -9,16 +10,6 @@ from workloads.plans.pods import labelled
 def namespace_name(stack: str) -> str:
     """The stack's namespace; also the beginning of what it has outside of one."""
     return f"cairn-{stack}"
-
-
-def labels(stack: str, kind: str, name: str) -> dict[str, str]:
-    """The required labels."""
-    return {
-        contract.LABEL_KIND: kind,
-        contract.LABEL_MANAGED_BY: contract.MANAGED_BY_PULUMI,
-        contract.LABEL_NAME: name,
-        contract.LABEL_STACK: stack,
-    }
 
 
 def selector(kind: str, name: str) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.scheduling import v1 as scheduling
 
-from infra.backends.kubernetes.labels import labels, metadata, namespace_name
+from infra.backends.kubernetes.labels import metadata, namespace_name
+from infra.backends.labels import labels
 from infra.cluster_settings import Cluster
 from workloads.config import AcceleratorType, Capacity
 from workloads.plans.pods import cpu, labelled, memory

@@ -12,8 +12,9 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from infra.backends.base import Running, ServiceSpec
 from infra.backends.kubernetes import exposure, network, rbac
-from infra.backends.kubernetes.labels import labels, selector
+from infra.backends.kubernetes.labels import selector
 from infra.backends.kubernetes.namespace import PLATFORM, Home, priority_name
+from infra.backends.labels import labels
 from workloads import contract
 from workloads.plans import pods
 

@@ -1,4 +1,4 @@
-"""The labels on everything that this backend makes."""
+"""The labels on everything that a backend makes."""
 
 from workloads import contract
 

@@ -76,3 +76,18 @@ def test_rules_that_are_not_there_are_not_removed(monkeypatch: pytest.MonkeyPatc
     shell = FakeShell()
     network.disconnect(HERE, shell)
     assert shell.ran == []
+
+
+@pytest.mark.parametrize(("afterwards", "fails"), [(None, False), ("/somewhere/cluster", True)])
+def test_a_link_that_goes_by_itself_is_no_failure(
+    afterwards: str | None, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may take the link away between the look and the deletion; one that stays is told."""
+    seen = iter(["/somewhere/cluster", afterwards])
+    monkeypatch.setattr(network, "_owner", lambda _layout: next(seen))
+    shell = FakeShell(failing=["ip link delete"])
+    if fails:
+        with pytest.raises(ToolchainError):
+            network.disconnect(HERE, shell)
+    else:
+        network.disconnect(HERE, shell)

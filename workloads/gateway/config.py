@@ -109,6 +109,8 @@ def _model(endpoint: Endpoint, model: DeployedModel, domain: str) -> str:
         f"backend {backend(endpoint, model.id)}",
         "    balance leastconn",
         "    timeout server 10m",
+        # A request can only be sent again if all of it had come before it was sent first.
+        "    option http-buffer-request",
         "    retries 3",
         "    option redispatch 1",
         "    retry-on conn-failure empty-response",

@@ -4,7 +4,7 @@ STACK ?= local
 EXAMPLE ?= auto
 TOOLCHAIN = $(PYTHON) -m toolchain
 
-.PHONY: help setup status up preview down cluster-up cluster-down cluster-status check test bench env clean
+.PHONY: help setup status up preview down cluster-up cluster-down cluster-status check test bench chaos env clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -42,6 +42,9 @@ test:  ## make check, then every test (ARGS="-k name" chooses)
 
 bench:  ## benchmarks of a stack that is up
 	@$(TOOLCHAIN) bench --stack $(STACK)
+
+chaos:  ## faults at random moments, for hours (ARGS="--only provisioning --scale small --seed 7" chooses)
+	@$(TOOLCHAIN) chaos $(ARGS)
 
 env:  ## exports for plain Pulumi, for eval in a shell
 	@$(TOOLCHAIN) env

@@ -179,6 +179,12 @@ def bench(options: argparse.Namespace, machine: Machine) -> int:
     return suite.bench(found.machine_with_kubeconfig() if found else machine, say, options.stack)
 
 
+def chaos(options: argparse.Namespace, machine: Machine) -> int:
+    """Faults at random moments, on stacks that are made for it."""
+    _set_up(options, machine, all_steps(machine, _shell(machine)))
+    return suite.chaos(machine, say, options.rest)
+
+
 def env(options: argparse.Namespace, machine: Machine) -> int:
     """Exports with which plain `pulumi` works here."""
     for name, value in machine.pulumi_variables().items():
@@ -213,12 +219,13 @@ COMMANDS = {
     "check": check,
     "test": test,
     "bench": bench,
+    "chaos": chaos,
     "env": env,
     "pulumi": pulumi,
     "clean": clean,
 }
 
-PASSED_ON = ("test", "pulumi")  # what follows is pytest's or Pulumi's
+PASSED_ON = ("test", "chaos", "pulumi")  # what follows is for pytest, tests.chaos or Pulumi
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

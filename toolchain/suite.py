@@ -1,4 +1,4 @@
-"""`make check`, `make test` and `make bench`: which commands they are, run one after the other with their times.
+"""`make check`, `test`, `bench` and `chaos`: which commands they are, run one after the other with their times.
 
 Called by __main__.py.
 """
@@ -40,6 +40,7 @@ TESTS = (
 )
 NOTHING_CHOSEN = 5  # pytest: no test was collected
 BENCHMARKS = ("benchmarks", ".venv/bin/python", "-m", "tests.bench")
+CHAOS = ("chaos", ".venv/bin/python", "-m", "tests.chaos")
 
 
 def check(machine: Machine, report: Report) -> None:
@@ -79,6 +80,12 @@ def bench(machine: Machine, report: Report, stack: str) -> int:
     """The benchmarks of a stack that is up, on a machine that has nothing else to do."""
     name, *command = BENCHMARKS
     return _run(machine, report, name, [*command, "--stack", stack])
+
+
+def chaos(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
+    """Faults at random moments, on stacks that are made for it."""
+    name, *command = CHAOS
+    return _run(machine, report, name, [*command, *arguments])
 
 
 def _run(machine: Machine, report: Report, name: str, command: Sequence[str]) -> int:

@@ -21,11 +21,14 @@ PLATFORM: Final = _image(
     *(f"workloads/{part}" for part in ("config.py", "tokens.py", "plans", "store", "registry", "api", "controllers")),
 )
 
+_PREDICTION: Final = _image("prediction", "workloads/gcs")
+_TRAINING: Final = _image("training", "workloads/gcs", "cairn/hook")
+# Vertex's names; it has no prebuilt container for LightGBM, whose name here follows the pattern of the others.
+_FRAMEWORKS: Final = ("sklearn-cpu", "xgboost-cpu", "lightgbm-cpu")
+
 # From Vertex's prebuilt families, and our own of the batch job, to images: what PlatformConfig.images maps.
-SERVING: Final[Mapping[str, ImageSpec]] = {
-    "prediction/sklearn-cpu": _image("prediction", "workloads/gcs"),
-}
+SERVING: Final[Mapping[str, ImageSpec]] = {f"prediction/{name}": _PREDICTION for name in _FRAMEWORKS}
 JOBS: Final[Mapping[str, ImageSpec]] = {
-    "training/sklearn-cpu": _image("training", "workloads/gcs", "cairn/hook"),
+    **{f"training/{name}": _TRAINING for name in _FRAMEWORKS},
     "batch": _image("batch", "workloads/gcs", "workloads/plans", "workloads/config.py"),
 }

@@ -1,1 +1,1 @@
-"""The prebuilt scikit-learn model server: Vertex's serving contract over one model file."""
+"""The prebuilt model server for scikit-learn, XGBoost and LightGBM: Vertex's serving contract over one model file."""

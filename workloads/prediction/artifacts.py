@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from workloads.gcs import Client, StorageError
+from workloads.prediction.loading import NAMES
 
-_NAMES: Final = (
-    "model.joblib",
-    "model.pkl",
-)  # as Vertex's prebuilt containers; MLflow's scikit-learn layout has the latter
 _LONGEST_PAUSE_S: Final = 15.0
 
 
@@ -64,15 +61,15 @@ def find_model(folder: Path) -> Path:
     """The model file.
 
     Raises:
-        NoModel: none or more than one of the names that Vertex's prebuilt scikit-learn containers take.
+        NoModel: none or more than one of the names that Vertex's prebuilt containers take and MLflow gives.
     """
-    found = [folder / name for name in _NAMES if (folder / name).is_file()]
+    found = [folder / name for name in NAMES if (folder / name).is_file()]
     if len(found) == 1:
         return found[0]
     present = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) if folder.is_dir() else ""
     if found:
-        raise NoModel(f"both {' and '.join(path.name for path in found)} are in the model's folder: keep one")
-    raise NoModel(f"no {' or '.join(_NAMES)} in the model's folder (it holds: {present or 'nothing'})")
+        raise NoModel(f"{' and '.join(path.name for path in found)} are in the model's folder: keep one")
+    raise NoModel(f"none of {', '.join(NAMES)} is in the model's folder (it holds: {present or 'nothing'})")
 
 
 def local_folder() -> Path:

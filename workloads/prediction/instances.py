@@ -1,4 +1,4 @@
-"""A predict request's body → what scikit-learn takes, and back. Pure; every fault of the user's is a BadRequest."""
+"""A predict request's body → what the model takes, and back. Pure; every fault of the user's is a BadRequest."""
 
 import math
 from dataclasses import dataclass

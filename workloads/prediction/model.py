@@ -1,14 +1,12 @@
 """The loaded model: predicts, and tells faults of the input from faults of its own."""
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
 
-import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
-from workloads.prediction import instances
+from workloads.prediction import boosters, instances, loading
 from workloads.prediction.instances import BadRequest
 
 
@@ -17,7 +15,7 @@ class BadModel(Exception):
 
 
 class Model:
-    """A fitted estimator or pipeline.
+    """A fitted estimator, pipeline or Booster.
 
     Args:
         estimator: anything with `predict`.
@@ -34,7 +32,7 @@ class Model:
 
     @classmethod
     def load(cls, path: Path) -> "Model":
-        """The model in a file made by joblib or pickle. Runs code of the file: only inside this container.
+        """The model in a file. Runs code of the file: only inside this container.
 
         Raises:
             BadModel: the file can't be loaded.
@@ -42,7 +40,7 @@ class Model:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                estimator = _load(path)
+                estimator = loading.load(path)
         except Exception as error:  # whatever the pickled code raises
             raise BadModel(f"{path.name} can't be loaded: {type(error).__name__}: {error}") from error
         for warning in caught:
@@ -55,11 +53,11 @@ class Model:
         """One prediction per instance.
 
         Raises:
-            BadRequest: the model can't take the input; the text is scikit-learn's own with the instance if it is one.
+            BadRequest: the model can't take the input; the text is the library's own, with the instance if it is one.
         """
         try:
             return self._predict(request.instances)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        except boosters.faults() as error:
             raise BadRequest(self._explain(request.instances, error)) from error
 
     def _predict(self, rows: list[Any]) -> list[Any]:
@@ -70,16 +68,6 @@ class Model:
         for number, row in enumerate(rows if len(rows) > 1 else []):
             try:
                 self._predict([row])
-            except (ValueError, TypeError, KeyError, AttributeError, IndexError) as single:
+            except boosters.faults() as single:
                 return f"instances[{number}]: {single}"
         return f"instances[0]: {error}" if len(rows) == 1 else str(error)
-
-
-def _load(path: Path) -> Any:
-    if path.suffix == ".joblib":
-        return joblib.load(path)
-    try:
-        with path.open("rb") as file:
-            return pickle.load(file)  # noqa: S301  the model's own container is the place to run it
-    except (pickle.UnpicklingError, ValueError, EOFError):
-        return joblib.load(path)  # a joblib file under the other name

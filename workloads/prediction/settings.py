@@ -29,7 +29,7 @@ class Settings:
         storage_uri = environ.get("AIP_STORAGE_URI", "")
         if not storage_uri:
             raise ValueError(
-                "AIP_STORAGE_URI is empty: upload the model with artifact_uri, the folder of its model.joblib"
+                "AIP_STORAGE_URI is empty: upload the model with artifact_uri, the folder of its model file"
             )
         port = environ.get("AIP_HTTP_PORT", str(contract.MODEL_SERVER_PORT))
         if not port.isdigit():

@@ -6,6 +6,7 @@ from typing import Final
 DEFAULT: Final = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 _IMAGES: Final = {
     "sklearn": DEFAULT,
+    "lightgbm": "us-docker.pkg.dev/vertex-ai/prediction/lightgbm-cpu.4-7:latest",  # named as Vertex's, which has none
     "xgboost": "us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest",
     "tensorflow": "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
     "pytorch": "us-docker.pkg.dev/vertex-ai/prediction/pytorch-cpu.2-4:latest",

@@ -122,7 +122,7 @@ def test_a_package_that_is_not_there_is_told(lab: Lab, bucket: Path) -> None:
 @pytest.mark.parametrize("image", [TRAINING, PREDICTION], ids=["training", "prediction"])
 def test_every_package_of_an_image_can_be_imported(lab: Lab, image: Any) -> None:
     """What the image promises is there and loads as the jobs' user with a read-only root."""
-    names = "sklearn, pandas, numpy, scipy, joblib"
+    names = "lightgbm, xgboost, sklearn, pandas, numpy, scipy, joblib"
     if image is TRAINING:
         names += ", hypertune, mlflow, boto3, google.cloud.storage, google.cloud.aiplatform"
     program = f"import {names}; import sklearn.ensemble, sklearn.pipeline, pandas.io.json; print('all there')"
@@ -165,7 +165,7 @@ def post(lab: Lab, container: Container, body: str) -> tuple[int, Any]:
 def test_a_model_is_served_from_the_storage(lab: Lab, bucket: Path) -> None:
     """The server waits for its artefact, saying so, predicts, refuses bad input with 400, and stops at SIGTERM."""
     container = start_server(lab)
-    wait_for("the server tells that it waits", lambda: b"no model.joblib or model.pkl" in container.logs())
+    wait_for("the server tells that it waits", lambda: b"none of model.joblib, model.pkl, " in container.logs())
     save_model(bucket)
     listening(container, 8080)
     assert post(lab, container, '{"instances": [[5, 3, 1, 0.2], [6, 3, 5, 2]]}') == (200, {"predictions": [0, 2]})

@@ -16,7 +16,9 @@ def locked(image: str) -> dict[str, str]:
     return dict(pins)
 
 
-@pytest.mark.parametrize("package", ["scikit-learn", "numpy", "pandas", "scipy", "joblib", "python-dateutil"])
+@pytest.mark.parametrize(
+    "package", ["scikit-learn", "xgboost-cpu", "lightgbm", "numpy", "pandas", "scipy", "joblib", "python-dateutil"]
+)
 def test_models_are_loaded_by_the_versions_that_saved_them(package: str) -> None:
     """Training and serving agree, so there is no version skew between a stack's own images."""
     assert locked("training")[package] == locked("prediction")[package]

@@ -1,4 +1,4 @@
-"""The model server's two routes, settings and artefacts, with real scikit-learn models."""
+"""The model server's two routes, settings and artefacts, with a real scikit-learn model."""
 
 import asyncio
 import json
@@ -138,7 +138,7 @@ def test_artefacts_are_waited_for_and_fetched_whole(
         "deep/other",
         "model.joblib",
     ]
-    assert "no model.joblib or model.pkl in the model's folder" in capsys.readouterr().out
+    assert "none of model.joblib, model.pkl, model.bst," in capsys.readouterr().out
     assert artifacts.local_folder().is_absolute()
 
 

@@ -208,7 +208,7 @@ def test_models_of_mlflow_alone(registry: Registry, mlflow: FakeMlflow) -> None:
 
 @pytest.mark.parametrize(
     ("flavours", "image"),
-    [("sklearn", "sklearn-cpu"), ("xgboost", "xgboost-cpu"), ("prophet", None)],
+    [("sklearn", "sklearn-cpu"), ("xgboost", "xgboost-cpu"), ("lightgbm", "lightgbm-cpu"), ("prophet", None)],
 )
 def test_the_container_of_a_flavour(registry: Registry, mlflow: FakeMlflow, flavours: str, image: str | None) -> None:
     """The MLmodel file decides; a flavour without a prebuilt container leaves the model without one."""

@@ -1,6 +1,5 @@
 """The ASGI app: authentication, dispatch to handlers, errors in Google's model. Built by __main__.py and by tests."""
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -93,7 +92,7 @@ def answer_error(request: Request, error: Exception) -> Response:
         _log.error("incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
         error = ApiError("INTERNAL", f"The API failed; its log tells why under incident {incident}.")
     headers = {"WWW-Authenticate": "Bearer"} if error.status == "UNAUTHENTICATED" else None
-    return JSONResponse(json.loads(json.dumps(error.body()).encode("ascii", "replace")), error.code, headers)
+    return JSONResponse(error.body(), error.code, headers)
 
 
 def _guarded(endpoint: Callable[[Request], object]) -> Callable[[Request], object]:

@@ -42,7 +42,7 @@ class ApiError(Exception):
     def __init__(self, status: str, message: str, details: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = message.encode("utf-8", "backslashreplace").decode()  # what is quoted may hold half a character
         self.details = details
 
     @property

@@ -8,14 +8,16 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from workloads import contract
 from workloads.gcs import Client
 
 _PIP: Final = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+_LARGEST_PYPROJECT: Final = 1 << 20
 _IN_IMAGE: Final = ("setuptools", "wheel")  # build systems that the image holds
 
 
@@ -72,14 +74,24 @@ def _pyproject(package: Path) -> dict[str, Any]:
             with tarfile.open(package) as archive:
                 names = [name for name in archive.getnames() if _is_top_level_pyproject(name)]
                 file = archive.extractfile(names[0]) if names else None
-                return tomllib.loads(file.read().decode()) if file else {}
+                return tomllib.loads(_read(file)) if file else {}
         with zipfile.ZipFile(package) as zipped:
             names = [name for name in zipped.namelist() if _is_top_level_pyproject(name)]
-            return tomllib.loads(zipped.read(names[0]).decode()) if names else {}
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError) as error:
+            return tomllib.loads(_read(zipped.open(names[0]))) if names else {}
+    # EOFError and zlib's: cut short or bent on purpose.
+    except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, RuntimeError) as error:
         raise PackageError(
             f"{package.name} is not a Python source package (.tar.gz, .zip) or wheel: {error}"
         ) from error
+
+
+def _read(file: IO[bytes]) -> str:
+    """A pyproject.toml, which is small: one that unpacks to gigabytes is there to do harm."""
+    with file:
+        text = file.read(_LARGEST_PYPROJECT + 1)
+    if len(text) > _LARGEST_PYPROJECT:
+        raise ValueError(f"its pyproject.toml is larger than {_LARGEST_PYPROJECT} bytes")
+    return text.decode()
 
 
 def _is_top_level_pyproject(name: str) -> bool:

@@ -59,3 +59,19 @@ def test_what_is_no_package_is_told(tmp_path: Path) -> None:
 def test_a_package_under_gcs_is_used_in_place(tmp_path: Path) -> None:
     """Google's SDK may send /gcs paths: nothing is copied."""
     assert fetch("/gcs/b/p-1.tar.gz", tmp_path) == Path("/gcs/b/p-1.tar.gz")
+
+
+def test_packages_made_to_harm_are_told(tmp_path: Path) -> None:
+    """A pyproject.toml that unpacks to more than a megabyte, a file that is cut short and a bent zip are refused."""
+    with pytest.raises(PackageError, match=r"pyproject\.toml is larger than 1048576 bytes"):
+        is_isolated_build_needed(sdist(tmp_path, {"p-1/pyproject.toml": " " * (2 << 20)}))
+    whole = sdist(tmp_path, {"p-1/setup.py": "x" * 100_000, "p-1/pyproject.toml": "[project]"}).read_bytes()
+    cut = tmp_path / "cut-1.tar.gz"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(PackageError, match="is not a Python source package"):
+        is_isolated_build_needed(cut)
+    bomb = tmp_path / "p-1.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("p-1/pyproject.toml", b"\0" * (64 << 20))
+    with pytest.raises(PackageError, match="larger than"):
+        is_isolated_build_needed(bomb)

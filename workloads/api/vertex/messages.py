@@ -141,7 +141,8 @@ def canonical(full_name: str, value: Json) -> Json:
         json_format.ParseDict(value, message, descriptor_pool=pool())
     except json_format.ParseError as error:
         raise invalid(_explain(str(error))) from error
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    # protobuf's own parser stumbles over some values, for example null where a list of free values belongs.
+    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError) as error:
         raise invalid(f"The request is not a {full_name.rsplit('.', 1)[-1]}: {error}.") from error
     return json_format.MessageToDict(message, descriptor_pool=pool())
 

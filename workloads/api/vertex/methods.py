@@ -55,7 +55,7 @@ class Match:
     path_fields: dict[str, str]
 
 
-_PLACEHOLDER: Final = re.compile(r"\{([\w.]+)(?:=([^}]*))?\}")
+PLACEHOLDER: Final = re.compile(r"\{([\w.]+)(?:=([^}]*))?\}")
 
 
 def _wildcards(pattern: str) -> str:
@@ -65,7 +65,7 @@ def _wildcards(pattern: str) -> str:
 def compile_template(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
     """/v1/{name=projects/*/locations/*}:cancel as a pattern and the names of its groups."""
     parts, fields, at = [], [], 0
-    for placeholder in _PLACEHOLDER.finditer(template):
+    for placeholder in PLACEHOLDER.finditer(template):
         parts += [_wildcards(template[at : placeholder.start()]), f"({_wildcards(placeholder[2] or '*')})"]
         fields.append(placeholder[1])
         at = placeholder.end()
@@ -108,7 +108,7 @@ def _index() -> dict[tuple[str, int, str], list[Binding]]:
     index: dict[tuple[str, int, str], list[Binding]] = defaultdict(list)
     for _, bindings in table():
         for binding in bindings:
-            plain = _PLACEHOLDER.sub(lambda found: found[2] or "*", binding.template)
+            plain = PLACEHOLDER.sub(lambda found: found[2] or "*", binding.template)
             index[_shape(binding.verb, plain)].append(binding)
     return index
 

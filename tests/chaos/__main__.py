@@ -17,7 +17,7 @@ from typing import Final
 from tests.chaos.trial import FULL, SCALES, Trial
 from tests.support.backends import SITES
 
-ALL: Final[dict[str, str]] = {}  # name → module
+ALL: Final[dict[str, str]] = {"hostile": "tests.chaos.hostile"}  # name → module
 
 
 def main() -> int:

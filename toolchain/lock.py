@@ -1,10 +1,11 @@
-"""One set-up at a time in a checkout.
+"""One set-up at a time in a checkout, one `make up` or `down` at a time of a stack.
 
 Called by __main__.py. The kernel frees the lock when its holder ends, however it ends.
 """
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,11 @@ from toolchain.shell import ToolchainError
 
 
 @contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
+def exclusive(path: Path, what: str, where: str = "in this checkout") -> Iterator[None]:
     """Hold the lock file while the block runs.
 
     Raises:
-        ToolchainError: somebody else holds it; the message says who.
+        ToolchainError: somebody else holds it; the message says who, and since when.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -26,10 +27,8 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise ToolchainError(
-                f"{holder} is at work in this checkout", "wait until it has ended, then repeat"
-            ) from None
+            raise ToolchainError(f"{holder} is at work {where}", "wait until it has ended, then repeat") from None
         file.truncate(0)
-        file.write(f"`{what}` (process {os.getpid()})")
+        file.write(f"`{what}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
         file.flush()
         yield

@@ -64,6 +64,15 @@ class Machine:
         return self.home / "state"
 
     @property
+    def own_backend(self) -> str:
+        """Those states as Pulumi's backend.
+
+        Without the notes that it would write beside each file: a run that is killed while it writes one of them leaves
+        a state that can't be read (`failed to load checkpoint: EOF`), where states themselves are put in place whole.
+        """
+        return f"file://{self.state}?metadata=skip"
+
+    @property
     def passphrase(self) -> Path:
         """What opens the secrets in those states."""
         return self.home / "passphrase"
@@ -81,7 +90,7 @@ class Machine:
                 [str(self.pulumi_bin), str(self.venv / "bin"), self.environ.get("PATH", os.defpath)]
             ),
             "PULUMI_HOME": str(self.pulumi_home),
-            "PULUMI_BACKEND_URL": self.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state}",
+            "PULUMI_BACKEND_URL": self.environ.get("PULUMI_BACKEND_URL") or self.own_backend,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # The stack's salt is in its state, so that the committed stack file need not have one.
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",

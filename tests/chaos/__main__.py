@@ -17,7 +17,10 @@ from typing import Final
 from tests.chaos.trial import FULL, SCALES, Trial
 from tests.support.backends import SITES
 
-ALL: Final[dict[str, str]] = {"hostile": "tests.chaos.hostile"}  # name → module
+ALL: Final = {  # name → module
+    "hostile": "tests.chaos.hostile",
+    "provisioning": "tests.chaos.provisioning",
+}
 
 
 def main() -> int:

@@ -30,3 +30,16 @@ def test_controllers_stop_before_their_containers_go() -> None:
         "docker container rm --force --volumes job-1 job-2",
         "docker volume rm scratch",
     ]
+
+
+def test_all_of_a_stack_goes_containers_first() -> None:
+    """What a killed run made and no state knows is found by its label."""
+    shell = FakeShell(
+        {"docker ps": Answer(0, "api"), "docker volume ls": Answer(0, "data"), "docker network ls": Answer(0, "net")}
+    )
+    leftovers.Engine(shell, "local").remove_all()
+    assert shell.ran == [
+        "docker container rm --force --volumes api",
+        "docker volume rm data",
+        "docker network rm net",
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from toolchain.shell import Answer, ToolchainError
 from toolchain.stack.cli import Cli, make_passphrase, untouched
 
 TEXT = "# a comment\nconfig:\n  cairn:port: 1\n"
+OPEN = {"resource": {"urn": "urn:pulumi:local::cairn::docker:index/container:Container::api"}, "type": "creating"}
+LOCK = {"username": "ada", "hostname": socket.gethostname(), "timestamp": "2026-11-25T07:00:00Z"}
 SALT = "encryptionsalt: v1:abc=:v1:def:ghi\n"
 
 
@@ -67,7 +70,7 @@ def test_the_users_own_backend_and_home_are_respected(tmp_path: Path) -> None:
     assert theirs["PULUMI_BACKEND_URL"] == "s3://states"
     assert theirs["PULUMI_HOME"] == "/their/home"
     ours = machine(tmp_path / "b").pulumi_variables()
-    assert ours["PULUMI_BACKEND_URL"] == f"file://{tmp_path / 'b' / '.cairn' / 'state'}"
+    assert ours["PULUMI_BACKEND_URL"] == f"file://{tmp_path / 'b' / '.cairn' / 'state'}?metadata=skip"
     assert ours["PULUMI_HOME"].startswith(str(tmp_path / "b"))
 
 
@@ -80,10 +83,10 @@ def test_an_unknown_stack_names_those_there_are(tmp_path: Path) -> None:
         Cli(here, FakeShell(), "lokal").select()
 
 
-def _lock(cli: Cli, process: int) -> None:
+def _lock(cli: Cli, process: int, **more: str) -> None:
     folder = cli.machine.state / ".pulumi" / "locks" / "organization" / "cairn" / "local"
     folder.mkdir(parents=True)
-    (folder / "1.json").write_text(json.dumps({"pid": process}))
+    (folder / "1.json").write_text(json.dumps({"pid": process, **LOCK, **more}))
 
 
 def test_the_lock_of_a_dead_process_goes(tmp_path: Path) -> None:
@@ -98,5 +101,36 @@ def test_the_lock_of_a_dead_process_goes(tmp_path: Path) -> None:
 def test_the_lock_of_a_living_process_stays(tmp_path: Path) -> None:
     """Somebody is at work on the stack: `pulumi` says so, and nothing is cancelled."""
     cli = Cli(machine(tmp_path), FakeShell(), "local")
+    at_work = [sys.executable, "-c", "print(flush=True), input()", "pulumi"]
+    with subprocess.Popen(at_work, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout
+        assert living.stdout.readline()
+        _lock(cli, living.pid)
+        with pytest.raises(ToolchainError, match=f"ada@.*, process {living.pid}, since 2026-11-25T07:00:00Z"):
+            cli.unlock()
+        living.kill()
+
+
+def test_the_number_of_a_dead_process_may_be_somebody_elses_by_now(tmp_path: Path) -> None:
+    """A process of that number that is no Pulumi does not hold the lock."""
+    cli = Cli(machine(tmp_path), FakeShell({"cancel --yes --stack local": Answer(0, "")}), "local")
     _lock(cli, os.getpid())
-    assert cli.unlock() is None
+    assert f"process {os.getpid()}" in str(cli.unlock())
+
+
+def test_the_lock_of_another_machine_stays(tmp_path: Path) -> None:
+    """Its processes can't be looked at from here."""
+    cli = Cli(machine(tmp_path), FakeShell(), "local")
+    _lock(cli, 4_000_000, hostname="elsewhere")
+    with pytest.raises(ToolchainError, match="ada@elsewhere, process 4000000"):
+        cli.unlock()
+
+
+@pytest.mark.parametrize("latest", [{}, {"pending_operations": None}, {"pending_operations": [OPEN]}])
+def test_what_a_killed_run_was_at_work_on_is_named(tmp_path: Path, latest: dict[str, list[object] | None]) -> None:
+    """From the state; a run that ended left nothing open."""
+    cli = Cli(machine(tmp_path), FakeShell(), "local")
+    folder = cli.machine.state / ".pulumi" / "stacks" / "cairn"
+    folder.mkdir(parents=True)
+    (folder / "local.json").write_text(json.dumps({"checkpoint": {"latest": latest}}))
+    assert cli.unfinished() == (["api"] if latest.get("pending_operations") else [])

@@ -1,4 +1,4 @@
-"""The Pulumi CLI on one stack of this checkout: passphrase, selection, stale locks, a stack file that stays as it is.
+"""The Pulumi CLI on one stack of this checkout: passphrase, selection, killed runs, a stack file that stays as it is.
 
 Called by stack/commands.py.
 """
@@ -6,7 +6,9 @@ Called by stack/commands.py.
 import json
 import os
 import secrets
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from typing import Any
 from toolchain.machine import STACK_VARIABLES, Machine
 from toolchain.setup import files
 from toolchain.shell import Shell, ToolchainError
+
+# A killed engine's plugins see within half a second that it is gone.
+SETTLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,47 @@ class Cli:
         return dict(json.loads(self.ask("stack", "output", "--json", "--stack", self.stack)))
 
     def unlock(self) -> str | None:
-        """Take away what a killed run left locked. Only on our own backend, and only when that process is gone."""
-        locks = [json.loads(path.read_text()) for path in self._locks()]
-        if not locks or any(_alive(int(lock["pid"])) for lock in locks):
+        """Take away what a killed run left locked. Only on our own backend, and only when that process is gone.
+
+        Raises:
+            ToolchainError: it is not; the message says who is at work on the stack, and since when.
+        """
+        locks = [json.loads(path.read_text()) for path in self._files("locks/organization/*/{}/*.json")]
+        for lock in filter(_held, locks):
+            who = f"{lock['username']}@{lock['hostname']}, process {lock['pid']}, since {lock['timestamp']}"
+            problem = f"Pulumi is at work on stack {self.stack}: {who}"
+            raise ToolchainError(problem, "wait until it has ended, then repeat; `pulumi cancel` takes its lock away")
+        if not locks:
             return None
         self.ask("cancel", "--yes", "--stack", self.stack)
+        time.sleep(SETTLE_SECONDS)
         return f"the stack was still locked by process {locks[0]['pid']}, which is gone: unlocked"
 
-    def _locks(self) -> list[Path]:
-        folder = self.machine.state / ".pulumi" / "locks" / "organization"
-        ours = f"file://{self.machine.state}" == self.machine.pulumi_variables()["PULUMI_BACKEND_URL"]
-        return sorted(folder.glob(f"*/{self.stack}/*.json")) if ours else []
+    def unfinished(self) -> list[str]:
+        """The resources that a killed run was at work on, by name, as the state has noted them; own backend only."""
+        return [
+            str(operation["resource"]["urn"]).rsplit("::", 1)[-1]
+            for path in self._files("stacks/*/{}.json")
+            for operation in json.loads(path.read_text())["checkpoint"]["latest"].get("pending_operations") or ()
+        ]
+
+    def _files(self, pattern: str) -> list[Path]:
+        """The stack's files in our own backend; none where the user has another one."""
+        ours = self.machine.own_backend == self.machine.pulumi_variables()["PULUMI_BACKEND_URL"]
+        return sorted((self.machine.state / ".pulumi").glob(pattern.format(self.stack))) if ours else []
+
+
+def _held(lock: dict[str, Any]) -> bool:
+    """Whether the process that took the lock may still be at work: another machine's can't be looked at."""
+    if lock.get("hostname", socket.gethostname()) != socket.gethostname():
+        return True
+    process = int(lock["pid"])
+    if not Path("/proc/self").exists():
+        return _alive(process)
+    try:  # a number is given out again, so the process has to be Pulumi; one that has ended has no command line
+        return b"pulumi" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _alive(process: int) -> bool:

@@ -88,6 +88,10 @@ class StackCluster:
         """What the cluster still has of the stack."""
         return self._ask("left")
 
+    def remove_all(self) -> None:
+        """Remove the namespace and what of the stack is in none."""
+        self._ask("remove")
+
     def down(self, report: Report) -> None:
         """Take the cluster away if it is ours and nobody else's stack is in it."""
         if isinstance(self.choice, Named):

@@ -1,8 +1,8 @@
 """What a Kubernetes cluster holds of a stack, by the official client: any kubeconfig works.
 
 Run by stack/cluster.py in the checkout's environment, as `python -m toolchain.stack.cluster_objects COMMAND STACK
-[CONTEXT]`; prints JSON. `stop` ends what the controllers made, `left` lists what carries the stack's label, `stacks`
-lists the stacks that have a namespace in the cluster.
+[CONTEXT]`; prints JSON. `stop` ends what the controllers made, `left` lists what carries the stack's label, `remove`
+removes that, `stacks` lists the stacks that have a namespace in the cluster.
 """
 
 import json
@@ -82,6 +82,15 @@ def left_after_a_while(api: DynamicClient, stack: str) -> list[str]:
     return []
 
 
+def remove(api: DynamicClient, stack: str) -> list[str]:
+    """Remove all that, and say what is left of it."""
+    for version, kind in CLUSTER_WIDE:
+        resource = api.resources.get(api_version=version, kind=kind)
+        for item in resource.get(label_selector=f"{LABEL_STACK}={stack}").items:
+            _delete(resource, item.metadata.name, None, "Background")
+    return left_after_a_while(api, stack)
+
+
 def stacks(api: DynamicClient, _stack: str) -> list[str]:
     """The stacks that have a namespace."""
     items = api.resources.get(api_version="v1", kind="Namespace").get(label_selector=LABEL_STACK).items
@@ -98,9 +107,9 @@ def _scale_down(api: DynamicClient, where: str) -> None:
     _wait_gone(lambda: range(deployments.get(name=CONTROLLERS, namespace=where).status.replicas or 0))
 
 
-def _delete(resource: Any, name: str, where: str) -> None:
+def _delete(resource: Any, name: str, where: str | None, dependents: str = "Orphan") -> None:
     try:
-        resource.delete(name=name, namespace=where, body={"propagationPolicy": "Orphan", "gracePeriodSeconds": 1})
+        resource.delete(name=name, namespace=where, body={"propagationPolicy": dependents, "gracePeriodSeconds": 1})
     except NotFoundError:
         return  # it has gone in the meantime
 
@@ -113,7 +122,7 @@ def _wait_gone(items: Any) -> None:
         time.sleep(TICK_SECONDS)
 
 
-COMMANDS = {"stop": stop, "left": left_after_a_while, "stacks": stacks}
+COMMANDS = {"stop": stop, "left": left_after_a_while, "remove": remove, "stacks": stacks}
 
 
 def main(command: str, stack: str, context: str | None = None) -> None:

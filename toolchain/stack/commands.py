@@ -8,8 +8,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+from toolchain.lock import exclusive
 from toolchain.setup import files
 from toolchain.shell import ToolchainError
 from toolchain.stack import leftovers
@@ -30,8 +32,9 @@ def up(cli: Cli, report: Report, example: bool | None) -> None:
     `example` None means: after a change, and whenever it has not succeeded yet.
     """
     start = time.monotonic()
-    cli.select()
-    changed = _run(cli, report, "up", "--yes", "--skip-preview", *POLICIES)
+    with at_work(cli, "make up"):
+        cli.select()
+        changed = _run(cli, report, "up", "--yes", "--skip-preview", *POLICIES)
     if changed == 0:
         report(f"✓ stack {cli.stack}: nothing to change ({time.monotonic() - start:.1f} s)")
     else:
@@ -58,17 +61,10 @@ def down(cli: Cli, report: Report, remove: bool, holder: leftovers.Holder | None
     Args:
         holder: what runs the stack; by default this machine's Docker engine.
     """
-    start = time.monotonic()
     make_passphrase(cli.machine)
     holder = holder or leftovers.Engine(cli.shell, cli.stack)
-    made = holder.stop_made_by_controllers()
-    if made:
-        report(f"✓ {len(made)} things removed that the controllers had made")
-    if cli.exists():
-        changed = _run(cli, report, "destroy", "--yes", "--skip-preview")
-        if remove:
-            cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
-        report(f"✓ stack {cli.stack}: {changed} resources removed ({time.monotonic() - start:.1f} s)")
+    with at_work(cli, "make down"):
+        _destroy(cli, report, remove, holder)
     (cli.machine.home / "examples" / cli.stack).unlink(missing_ok=True)
     left = holder.left()
     if left:
@@ -80,15 +76,55 @@ def down(cli: Cli, report: Report, remove: bool, holder: leftovers.Holder | None
     report(f"✓ no {holder.things} of stack {cli.stack} is left (images are kept)")
 
 
+def at_work(cli: Cli, what: str) -> AbstractContextManager[None]:
+    """Only one of these commands at a time changes a stack; Pulumi's own lock is there for plain `pulumi`.
+
+    Raises:
+        ToolchainError: another one does; the message says which, and since when.
+    """
+    path = cli.machine.home / "stacks" / f"{cli.stack}.lock"
+    return exclusive(path, f"{what} STACK={cli.stack}", f"on stack {cli.stack}")
+
+
+def _destroy(cli: Cli, report: Report, remove: bool, holder: leftovers.Holder) -> None:
+    start = time.monotonic()
+    made = holder.stop_made_by_controllers()
+    if made:
+        report(f"✓ {len(made)} things removed that the controllers had made")
+    if cli.unfinished():  # what a killed run was making is in no state
+        holder.remove_all()
+    if cli.exists():
+        changed = _run(cli, report, "destroy", "--yes", "--skip-preview")
+        if remove:
+            cli.ask("stack", "rm", "--yes", "--preserve-config", cli.stack)
+        report(f"✓ stack {cli.stack}: {changed} resources removed ({time.monotonic() - start:.1f} s)")
+
+
 def _run(cli: Cli, report: Report, *arguments: str) -> int:
     """Run a Pulumi command with its progress shown; returns how many resources changed.
 
     Raises:
         ToolchainError: it failed, with every error it reported.
     """
+    _recover(cli, report)
+    return _stream(cli, report, *arguments)
+
+
+def _recover(cli: Cli, report: Report) -> None:
+    """Let the state say again what is there, where a run was killed before it could.
+
+    What was being made can be forgotten: its name is the same next time, and what has it already is taken over.
+    """
     unlocked = cli.unlock()
     if unlocked:
         report(f"! {unlocked}")
+    unfinished = cli.unfinished()
+    if unfinished:
+        report(f"! a run was killed while it worked on {', '.join(sorted(set(unfinished)))}: looking what is there")
+        _stream(cli, report, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+
+
+def _stream(cli: Cli, report: Report, *arguments: str) -> int:
     progress = Progress(report, time.monotonic)
     with stream(cli, *arguments) as process:
         for line in process.stdout or ():

@@ -39,6 +39,10 @@ class Holder(Protocol):
         """What it still has of the stack."""
         ...
 
+    def remove_all(self) -> None:
+        """Remove whatever carries the stack's label."""
+        ...
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -57,6 +61,10 @@ class Engine:
     def left(self) -> list[str]:
         """See Holder."""
         return [f"{thing.kind} {thing.name}" for thing in find(self.shell, self.stack)]
+
+    def remove_all(self) -> None:
+        """See Holder."""
+        _remove(self.shell, find(self.shell, self.stack))
 
 
 @dataclass(frozen=True)
@@ -92,9 +100,13 @@ def remove_made_by_controllers(shell: Shell, stack: str, controllers_container: 
     if shell.ask(["docker", "container", "inspect", controllers_container]).code == 0:
         shell.run("down", ["docker", "stop", "--time", "10", controllers_container], REMEDY)
     made = find(shell, stack, f"{LABEL_MANAGED_BY}={CONTROLLERS}")
+    _remove(shell, made)
+    return made
+
+
+def _remove(shell: Shell, things: list[Thing]) -> None:
     for kind in KINDS:
-        names = [thing.name for thing in made if thing.kind == kind]
+        names = [thing.name for thing in things if thing.kind == kind]
         if names:
             force = ["--force", "--volumes"] if kind == "container" else []
             shell.run("down", ["docker", kind, "rm", *force, *names], REMEDY)
-    return made

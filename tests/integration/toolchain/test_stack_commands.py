@@ -6,15 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from tests.integration.toolchain.conftest import ROOT
-from toolchain.machine import Machine
-from toolchain.shell import RealShell, ToolchainError
+from tests.support.checkout import healthy_server, make_checkout
+from tests.support.environment import ROOT
+from toolchain.shell import ToolchainError
 from toolchain.stack import commands
 from toolchain.stack.cli import Cli, stream
 
@@ -26,45 +26,13 @@ thing.register_outputs({})
 pulumi.export("apiEndpoint", "http://127.0.0.1:{port}")
 pulumi.export("password", pulumi.Output.secret("geheim"))
 """
-POLICIES = """
-from pulumi_policy import PolicyPack, ResourceValidationPolicy
-content = ResourceValidationPolicy(name="content", description="Allows all.", validate=lambda args, report: None)
-PolicyPack(name="none", policies=[content])
-"""
-
-
-class _Healthy(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
-        """Say nothing."""
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
     """A checkout with this one's tools, and a server that is healthy."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Healthy)
-    Thread(target=server.serve_forever, daemon=True).start()
-    tools = Machine(ROOT, {})
-    for folder in ("infra", "stacks", "policies", ".cairn/tools"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / ".cairn" / "tools" / "pulumi").symlink_to(tools.pulumi_bin.parent)
-    (tmp_path / ".venv").symlink_to(tools.venv)
-    runtime = f"runtime: {{name: python, options: {{virtualenv: {tools.venv}}}}}\n"
-    (tmp_path / "Pulumi.yaml").write_text(f"name: cairn\nmain: infra\nstackConfigDir: stacks\n{runtime}")
-    (tmp_path / "policies" / "PulumiPolicy.yaml").write_text(runtime)
-    (tmp_path / "policies" / "__main__.py").write_text(POLICIES)
-    (tmp_path / "stacks" / "Pulumi.unit.yaml").write_text(CONFIG)
-    (tmp_path / "infra" / "__main__.py").write_text(PROGRAM.replace("{port}", str(server.server_port)))
-    foreign = ("PULUMI_", "CAIRN_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    environ["PULUMI_HOME"] = str(tools.pulumi_home)
-    machine = Machine(tmp_path, environ)
-    yield Cli(machine, RealShell(machine.logs, environ), "unit")
-    server.shutdown()
-    server.server_close()
+    with healthy_server() as port:
+        yield make_checkout(tmp_path, "unit", PROGRAM.replace("{port}", str(port)), CONFIG)
 
 
 def _config(cli: Cli) -> str:
@@ -101,22 +69,75 @@ def test_secrets_survive_without_a_salt_in_the_config(cli: Cli) -> None:
 
 def test_up_goes_on_after_a_run_that_was_killed(cli: Cli) -> None:
     """A killed Pulumi leaves the stack locked; the next `up` sees that its holder is gone, says so, and converges."""
-    program = cli.machine.root / "infra" / "__main__.py"
-    healthy, started = program.read_text(), cli.machine.root / "started"
-    program.write_text(f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(600)\n")
-    cli.select()
-    with stream(cli, "up", "--yes", "--skip-preview") as killed:
-        deadline = time.monotonic() + 60
-        while not started.exists():
-            assert time.monotonic() < deadline, "the program did not start"
-            time.sleep(0.05)
+    with _slow_program(cli), _running(cli) as killed:
         killed.kill()
-        killed.communicate(timeout=30)
-    program.write_text(healthy)
     lines: list[str] = []
     commands.up(cli, lines.append, example=False)
     assert any("unlocked" in line for line in lines), lines
     assert any("2 resources changed" in line for line in lines), lines
+
+
+def test_while_plain_pulumi_is_at_work_make_up_says_so(cli: Cli) -> None:
+    """Who, from which process and since when, and that one goes on; plain Pulumi is told the same by Pulumi."""
+    with _slow_program(cli), _running(cli) as first:
+        with pytest.raises(ToolchainError, match=rf"stack unit: \S+@\S+, process {first.pid}, since \d{{4}}-"):
+            commands.up(cli, lambda _line: None, example=False)
+        with stream(cli, "up", "--yes", "--skip-preview") as second:
+            said = second.communicate(timeout=60)[0]
+        assert second.returncode
+        assert f"(pid {first.pid}) at " in said
+    assert first.returncode == 0
+
+
+def test_while_make_up_is_at_work_a_second_one_says_so(cli: Cli) -> None:
+    """Before it has asked anything of the stack: which command, which process, since when; the first one ends well."""
+    with ThreadPoolExecutor() as pool, _slow_program(cli):
+        first = pool.submit(commands.up, cli, lambda _line: None, False)
+        _wait_started(cli)
+        told = rf"`make up STACK=unit` \(process {os.getpid()}, since \d\d:\d\d:\d\d\) is at work on stack unit"
+        with pytest.raises(ToolchainError, match=told):
+            commands.up(cli, lambda _line: None, example=False)
+        with pytest.raises(ToolchainError, match=told):
+            commands.down(cli, lambda _line: None, remove=False)
+    first.result(timeout=60)
+
+
+@contextmanager
+def _slow_program(cli: Cli) -> Iterator[None]:
+    """A program that says that it has started, and goes on when it is told to."""
+    cli.select()
+    program = cli.machine.root / "infra" / "__main__.py"
+    whole = program.read_text()
+    started, go_on = (str(cli.machine.root / name) for name in ("started", "go on"))
+    waiting = (
+        f"import pathlib, time\npathlib.Path({started!r}).touch()\n"
+        f"while not pathlib.Path({go_on!r}).exists():\n    time.sleep(0.1)\n"
+    )
+    program.write_text(waiting + whole)
+    try:
+        yield
+    finally:
+        Path(go_on).touch()
+        program.write_text(whole)
+
+
+@contextmanager
+def _running(cli: Cli) -> Iterator["subprocess.Popen[str]"]:
+    """Plain Pulumi in the midst of a slow program; afterwards it is let go on, and ends."""
+    with stream(cli, "up", "--yes", "--skip-preview") as process:
+        _wait_started(cli)
+        try:
+            yield process
+        finally:
+            (cli.machine.root / "go on").touch()
+            process.communicate(timeout=60)
+
+
+def _wait_started(cli: Cli) -> None:
+    deadline = time.monotonic() + 60
+    while not (cli.machine.root / "started").exists():
+        assert time.monotonic() < deadline, "the program did not start"
+        time.sleep(0.05)
 
 
 def test_a_broken_policy_pack_is_shown(cli: Cli) -> None:

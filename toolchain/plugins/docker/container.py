@@ -15,7 +15,7 @@ from toolchain.plugins.docker.container_parts import endpoint_body
 from toolchain.plugins.docker.container_read import drifted, import_inputs, outputs
 from toolchain.plugins.docker.container_table import TABLE, UPDATABLE
 from toolchain.plugins.docker.durations import nanoseconds
-from toolchain.plugins.docker.engine import Engine, doing, is_ours, marked_as_ours
+from toolchain.plugins.docker.engine import Engine, NameTakenError, doing, is_ours, marked_as_ours
 from toolchain.plugins.docker.images import ensure_local
 from toolchain.plugins.docker.uploads import archives, upload_problems
 from toolchain.plugins.docker.waiting import Waiting
@@ -57,7 +57,11 @@ class Container(Resource):
         name = inputs["name"]
         self._make_room(call, name)
         ensure_local(self._engine, call, inputs["image"], inputs.get("platform"))
-        identifier = self._make(call, inputs)
+        try:
+            identifier = self._make(call, inputs)
+        except NameTakenError:  # by what a killed run had asked of the engine, which is done only now
+            self._make_room(call, name)
+            identifier = self._make(call, inputs)
         return Created(identifier, self._bring_up(call, identifier, inputs))
 
     def read(self, call: Call, identifier: str, inputs: Properties) -> Found | None:

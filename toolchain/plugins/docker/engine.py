@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ TIMEOUT_SECONDS = 120
 URN_LABEL = "cairn.pulumi-urn"
 DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry-1.docker.io:443")
 TLS_FILES = {"caMaterial": "ca.pem", "certMaterial": "cert.pem", "keyMaterial": "key.pem"}
+
+
+class NameTakenError(ProviderError):
+    """The engine has an object of that name already."""
 
 
 class Engine:
@@ -118,13 +123,15 @@ class Engine:
 @contextmanager
 def doing(what: str) -> Iterator[None]:
     """Turn the engine's refusal into an error that says what was being done, with the engine's own words."""
-    from docker.errors import DockerException
+    from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
 
     try:
         yield
     except DockerException as problem:
-        raise ProviderError(f"docker could not {what}: {daemon_words(problem)}") from problem
+        conflict = isinstance(problem, APIError) and problem.status_code == HTTPStatus.CONFLICT
+        error = NameTakenError if conflict and "already" in daemon_words(problem) else ProviderError
+        raise error(f"docker could not {what}: {daemon_words(problem)}") from problem
     except RequestException as problem:
         raise ProviderError(f"docker could not {what}: the connection to the engine failed: {problem}") from problem
 

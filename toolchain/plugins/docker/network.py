@@ -5,7 +5,7 @@ from typing import Any
 from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Property, same
 from toolchain.plugins.common.values import Properties
-from toolchain.plugins.docker.engine import Engine, doing, is_ours, marked_as_ours, without_mark
+from toolchain.plugins.docker.engine import Engine, NameTakenError, doing, is_ours, marked_as_ours, without_mark
 from toolchain.plugins.docker.fields import labels_from_map, labels_to_map, renamed, reversed_names
 
 IPAM_NAMES = {"subnet": "Subnet", "ipRange": "IPRange", "gateway": "Gateway", "auxAddress": "AuxiliaryAddresses"}
@@ -40,8 +40,16 @@ class Network(Resource):
         """Make the network; one that an interrupted `up` left behind is removed first."""
         name = inputs["name"]
         self._make_room(call, name)
+        try:
+            identifier = self._make(call, name, inputs)
+        except NameTakenError:  # by what a killed run had asked of the engine, which is done only now
+            self._make_room(call, name)
+            identifier = self._make(call, name, inputs)
+        return Created(identifier, network_outputs(self._present(identifier)))
+
+    def _make(self, call: Call, name: str, inputs: Properties) -> str:
         with doing(f"create the network {name}"):
-            identifier = self._engine.client().create_network(
+            made: dict[str, str] = self._engine.client().create_network(
                 name,
                 driver=inputs.get("driver", "bridge"),
                 options=inputs.get("options"),
@@ -52,8 +60,8 @@ class Network(Resource):
                 enable_ipv6=inputs.get("ipv6", False),
                 attachable=inputs.get("attachable"),
                 ingress=inputs.get("ingress"),
-            )["Id"]
-        return Created(identifier, network_outputs(self._present(identifier)))
+            )
+        return made["Id"]
 
     def read(self, call: Call, identifier: str, inputs: Properties) -> Found | None:
         """Look the network up by its id (or its name, to import it)."""

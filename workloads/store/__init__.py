@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, StoreError, Unavailable
+from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, SchemaError, StoreError, Unavailable
 from workloads.store.leader import Leadership
 from workloads.store.resource import Json, LogLine, Resource
 from workloads.store.store import Change, Store
@@ -25,6 +25,7 @@ __all__ = [
     "LogLine",
     "NotFound",
     "Resource",
+    "SchemaError",
     "Store",
     "StoreError",
     "Unavailable",

@@ -5,6 +5,7 @@ StoreError
 ├── AlreadyExists   a row has the name already
 ├── Aborted         the row changed since the caller read it (etag)
 ├── Invalid         PostgreSQL can't keep the value (NUL characters, NaN)
+├── SchemaError     the database is of a newer release, or a migration failed; raised at start only
 └── Unavailable     the database can't be reached; try again
 """
 
@@ -27,6 +28,10 @@ class Aborted(StoreError):
 
 class Invalid(StoreError):
     """The message holds something that PostgreSQL's jsonb or text can't."""
+
+
+class SchemaError(StoreError):
+    """The database's schema is not the one that this release works with; nothing was changed."""
 
 
 class Unavailable(StoreError):

@@ -97,6 +97,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.table: Any = {"endpoints": []}
+        self.measured: Any = {"since": 0.0, "boundsMs": [], "models": []}
         self.puts = 0
 
     def routes(self) -> Any:
@@ -106,6 +107,10 @@ class FakeGateway:
     def put_routes(self, table: Any) -> None:
         """Replaced."""
         self.table, self.puts = table, self.puts + 1
+
+    def measures(self) -> Any:
+        """As a test has set them."""
+        return self.measured
 
 
 @dataclass

@@ -5,6 +5,7 @@ Runs as a program in containers of the gateway's and the batch driver's tests. S
 
 import json
 import os
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,6 +38,11 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(b"[1, 2]")
         elif mode == "empty":
             self._answer(b"{ }")
+        elif mode == "fail":
+            self._answer(body, 500)
+        elif mode == "slow":
+            time.sleep(2)
+            self._answer(body)
         elif mode == "refuse":
             self._answer(body, 400)
         elif mode == "text":

@@ -19,7 +19,7 @@ TIMEOUT_S: Final = 15.0
 
 
 class GatewayError(Exception):
-    """The gateway did not take the table; the text has its own words. Tried again with the next sweep."""
+    """The gateway did not do it; the text has its own words. Tried again with the next sweep."""
 
 
 class HttpGateway:
@@ -30,18 +30,22 @@ class HttpGateway:
 
     def routes(self) -> Any:
         """The table that it has."""
-        return json.loads(self._call("GET", None))
+        return json.loads(self._call("GET", "/routes", None))
 
     def put_routes(self, table: Any) -> None:
         """Replace the table; returns once it is in effect."""
-        self._call("PUT", json.dumps(table).encode())
+        self._call("PUT", "/routes", json.dumps(table).encode())
 
-    def _call(self, method: str, body: bytes | None) -> bytes:
+    def measures(self) -> Any:
+        """What each deployed model has answered since the agent's start (workloads/gateway/measures.py)."""
+        return json.loads(self._call("GET", "/measures", None))
+
+    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
         principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
         token = tokens.sign(principal, self._config.stack, self._key, TOKEN_LIFETIME_S)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
-            f"{self._config.gateway_agent_url}/routes", data=body, headers=headers, method=method
+            f"{self._config.gateway_agent_url}{path}", data=body, headers=headers, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
@@ -49,7 +53,7 @@ class HttpGateway:
                 return content
         except urllib.error.HTTPError as error:
             said = error.read(2000).decode("utf-8", "replace")
-            raise GatewayError(f"the gateway refused the routes ({error.code}): {said}") from error
+            raise GatewayError(f"the gateway refused {method} {path} ({error.code}): {said}") from error
         except OSError as error:
             raise GatewayError(f"the gateway's agent does not answer: {error}") from error
 

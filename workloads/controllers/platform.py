@@ -36,6 +36,9 @@ class Gateway(Protocol):
     def put_routes(self, table: Any) -> None:
         """Replace the table; returns once it is in effect."""
 
+    def measures(self) -> Any:
+        """What each deployed model has answered, as `GET /measures` of the agent says it."""
+
 
 def utc_now() -> datetime:
     """The time of day."""

@@ -15,6 +15,7 @@ from workloads import contract
 from workloads.gateway import hosts
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
+from workloads.gateway.measures import Measures, Pipe
 from workloads.gateway.router import Router
 from workloads.gateway.service import Service
 
@@ -34,13 +35,16 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         _FOLDER.mkdir(mode=0o700, exist_ok=True)
         domain = hosts.domain(environ, _RESOLV_CONF.read_text(encoding="utf-8"))
         places = Places(_FOLDER, Path(__file__).with_name("prediction.lua"), domain)
-        haproxy = HAProxy(places, key)
+        measures = Measures()
+        pipe = Pipe(measures)
+        haproxy = HAProxy(places, key, pipe.writer)
         router = Router(haproxy, places, _STORED, stack)
         router.start()
     except (RuntimeError, OSError, HAProxyError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: haproxy.stop())
-    threading.Thread(target=Service(router, stack, key).serve_forever, daemon=True).start()
+    for work in (pipe.read, Service(router, measures, stack, key).serve_forever):
+        threading.Thread(target=work, daemon=True).start()
     print(f"gateway: serving on port {contract.GATEWAY_PORT}, routes on port {contract.GATEWAY_AGENT_PORT}", flush=True)
     return haproxy.wait()

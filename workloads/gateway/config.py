@@ -7,11 +7,13 @@ from typing import Final
 
 from workloads import contract
 from workloads.gateway.hosts import whole
+from workloads.gateway.measures import FORMAT
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
+MEASURES_FD: Final = 9  # of every HAProxy process: where it writes a line for each prediction
 _STATUS: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -85,6 +87,8 @@ def _values(stack: str, places: Places) -> dict[str, str]:
     return {
         "STATE": str(places.server_state),
         "SOCKET": str(places.worker_socket),
+        "MEASURES": str(MEASURES_FD),
+        "FORMAT": FORMAT,
         "LUA": str(places.lua),
         "ENDPOINTS": str(places.endpoints),
         "SPLITS": str(places.splits),

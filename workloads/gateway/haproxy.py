@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workloads.gateway.config import ENV_SIGNING_KEY, Places
+from workloads.gateway.config import ENV_SIGNING_KEY, MEASURES_FD, Places
 
 _RELOAD_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
+_BACKENDS: Final = 2  # of the kinds of things that `show stat` tells of
 
 
 class HAProxyError(Exception):
@@ -42,10 +43,15 @@ def parse_processes(text: str) -> Processes:
 
 
 class HAProxy:
-    """One HAProxy in master-worker mode."""
+    """One HAProxy in master-worker mode.
 
-    def __init__(self, places: Places, signing_key: str) -> None:
+    Args:
+        measures: the file descriptor that takes its lines on predictions.
+    """
+
+    def __init__(self, places: Places, signing_key: str, measures: int) -> None:
         self._places = places
+        os.dup2(measures, MEASURES_FD, inheritable=True)
         # The resolver's own limits: a name that is gone must not hold up a reload.
         self._environment = {**os.environ, ENV_SIGNING_KEY: signing_key, "RES_OPTIONS": "timeout:1 attempts:1"}
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,7 +72,7 @@ class HAProxy:
         Path(self._places.server_state).touch()
         master = f"{self._places.master_socket},mode,600"
         command = ["haproxy", "-W", "-S", master, "-f", str(self._places.config)]
-        self._process = subprocess.Popen(command, env=self._environment)
+        self._process = subprocess.Popen(command, env=self._environment, pass_fds=[MEASURES_FD])
         self._await_new_worker(frozenset())
 
     def reload(self) -> None:
@@ -99,6 +105,11 @@ class HAProxy:
     def processes(self) -> Processes:
         """Who is there."""
         return parse_processes(self._ask("show proc"))
+
+    def statistics(self) -> list[str]:
+        """What each worker, old ones too, counts of its backends: the CSV of `show stat`."""
+        processes = self.processes()
+        return [self._ask(f"@!{pid} show stat -1 {_BACKENDS} -1") for pid in processes.current | processes.old]
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process and self._process.poll() is None:

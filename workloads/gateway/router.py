@@ -2,12 +2,14 @@
 
 import os
 import threading
+from collections import Counter
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Any, Final
 
 from workloads.gateway import config, routes
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
+from workloads.gateway.measures import Measures, in_flight
 
 EMPTY: Final = '{"endpoints": []}'
 
@@ -32,6 +34,17 @@ class Router:
     def text(self) -> str:
         """The table in use, as JSON."""
         return self._text
+
+    def measured(self, measures: Measures) -> dict[str, Any]:
+        """What `GET /measures` answers.
+
+        Raises:
+            HAProxyError, OSError: HAProxy does not answer.
+        """
+        flying: Counter[str] = Counter()
+        for each in self._haproxy.statistics():
+            flying.update(in_flight(each))
+        return measures.report(routes.parse(self._text), flying)
 
     def is_serving(self) -> bool:
         """Whether HAProxy answers."""

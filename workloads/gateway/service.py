@@ -1,8 +1,9 @@
-"""The agent's HTTP service: `GET /healthz`, and `GET` and `PUT /routes` for tokens of role admin.
+"""The agent's HTTP service: `GET /healthz`; for tokens of role admin `GET` and `PUT /routes` and `GET /measures`.
 
 Who asks is checked before a body is read: other containers reach this port too.
 """
 
+import json
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
@@ -10,9 +11,12 @@ from typing import Final
 from workloads import contract, tokens
 from workloads.gateway.config import error_body
 from workloads.gateway.haproxy import HAProxyError
+from workloads.gateway.measures import Measures
 from workloads.gateway.router import Router
 from workloads.gateway.routes import InvalidRoutes
 
+_ROUTES: Final = "/routes"
+_MEASURES: Final = "/measures"
 _LARGEST_TABLE: Final = 16 << 20
 
 
@@ -26,9 +30,11 @@ class Service(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, router: Router, stack: str, key: str, port: int = contract.GATEWAY_AGENT_PORT) -> None:
+    def __init__(
+        self, router: Router, measures: Measures, stack: str, key: str, port: int = contract.GATEWAY_AGENT_PORT
+    ) -> None:
         super().__init__(("", port), Handler)
-        self.router = router
+        self.router, self.measures = router, measures
         self._stack, self._key = stack, key
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
@@ -62,11 +68,20 @@ class Handler(BaseHTTPRequestHandler):
                     HTTPStatus.SERVICE_UNAVAILABLE, "HAProxy doesn't answer; see the log of the service gateway"
                 )
         elif self._may_go_on():
-            self._answer(HTTPStatus.OK, self.server.router.text)
+            if self.path == _ROUTES:
+                self._answer(HTTPStatus.OK, self.server.router.text)
+            else:
+                self._measures()
+
+    def _measures(self) -> None:
+        try:
+            self._answer(HTTPStatus.OK, json.dumps(self.server.router.measured(self.server.measures)))
+        except (HAProxyError, OSError) as error:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"HAProxy doesn't answer: {error}")
 
     def do_PUT(self) -> None:
         """Use this table; answered once it is served."""
-        if not self._may_go_on():
+        if not self._may_go_on(_ROUTES):
             return
         length = self.headers.get("Content-Length", "")
         if not length.isdigit() or int(length) > _LARGEST_TABLE:
@@ -84,10 +99,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing: health checks come every few seconds, and errors are in the answers."""
 
-    def _may_go_on(self) -> bool:
-        """Whether this is a request for the routes by somebody who may; if not, it is answered already."""
-        if self.path != "/routes":
-            self._refuse(HTTPStatus.NOT_FOUND, f"{self.path} is not served here; the agent has /routes and /healthz")
+    def _may_go_on(self, *paths: str) -> bool:
+        """Whether this is a request for one of the paths by somebody who may; if not, it is answered already."""
+        if self.path not in (paths or (_ROUTES, _MEASURES)):
+            known = f"the agent has {_ROUTES}, {_MEASURES} (GET) and {contract.PATH_HEALTH}"
+            self._refuse(HTTPStatus.NOT_FOUND, f"{self.command} {self.path} is not served here; {known}")
             return False
         refusal = self.server.refusal(self.headers.get("Authorization", ""))
         if refusal:

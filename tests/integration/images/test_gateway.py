@@ -64,6 +64,12 @@ class Gateway:
         query = "?$alt=json;enum-encoding=int"
         return self.ask("POST", f"/v1/{ENDPOINT}:{verb}{query}", {"instances": [1], "mode": mode}, token)
 
+    def measures(self) -> dict[str, dict[str, Any]]:
+        """What the agent has measured, by deployed model."""
+        status, _, body = self.ask("GET", "/measures", port=self.agent)
+        assert status == 200, body
+        return {each["id"]: each for each in json.loads(body)["models"]}
+
     def put(self, table: object, token: str = ADMIN) -> tuple[int, Any]:
         """Replace the routes."""
         status, _, body = self.ask("PUT", "/routes", table, token, self.agent)
@@ -147,9 +153,38 @@ def test_reloads_under_load_lose_nothing(lab: Lab) -> None:
         reloads += 1
     assert sum(answers.values()) == 3600
     assert set(answers) == {"1", "2"}, f"{answers} over {reloads} reloads"
+    few = 6 * reloads  # a worker that ends may keep its connections' last lines to itself
+    wait_for("nearly every request is measured", lambda: sum(measured(gateway).values()) >= 3600 - few)
+    assert sum(measured(gateway).values()) <= 3600
     assert reloads >= 2
     gateway.put(table(model("3", 100, "a")))
     assert json.loads(gateway.predict()[2])["deployedModelId"] == "3"
+
+
+def measured(gateway: Gateway) -> Counter[str]:
+    """How many requests of each model the agent knows of."""
+    return Counter({model_id: each["requests"] for model_id, each in gateway.measures().items()})
+
+
+def test_predictions_are_measured(lab: Lab) -> None:
+    """Requests, errors, latency and those under way of each deployed model; what is no prediction does not count."""
+    gateway = Gateway(lab)
+    server(lab, "a")
+    gateway.put(table(model("1", 100, "a"), model("2", 0, "nowhere")))
+    for mode in ("", "", "fail", "slow"):
+        gateway.predict(mode)
+    gateway.predict(token="x")
+    gateway.ask("GET", "/v1/else")
+    wait_for("four requests are measured", lambda: measured(gateway)["1"] == 4)
+    found = gateway.measures()
+    assert (found["1"]["errors"], found["1"]["inFlight"], found["2"]["requests"]) == (1, 0, 0)
+    assert sum(found["1"]["latency"]) == 4
+    assert 0 <= time.time() - found["1"]["lastRequest"] < 60
+    thread = threading.Thread(target=lambda: gateway.predict("slow"))
+    thread.start()
+    wait_for("a request is seen under way", lambda: gateway.measures()["1"]["inFlight"] == 1)
+    thread.join()
+    assert gateway.ask("GET", "/measures", token=WORKLOAD, port=gateway.agent)[0] == 403
 
 
 @pytest.fixture

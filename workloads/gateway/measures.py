@@ -1,0 +1,153 @@
+"""What predictions cost, by deployed model: HAProxy's log lines, one for each prediction, added up by the agent.
+
+They come through a pipe, over which neither side waits for the other. Counts live as long as the agent's process, over
+every reload; `since` tells a reader when they began. At a reload a request or two may be missing (13 of
+3,600 over 15 reloads): HAProxy's old worker ends without a word on its connections' last ones.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from workloads.gateway.routes import Table
+from workloads.gateway.splits import backend
+
+# Upper bounds of the histogram's parts, ms; what took longer is in one part more.
+BOUNDS_MS: Final = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    10,
+    15,
+    20,
+    30,
+    50,
+    70,
+    100,
+    150,
+    200,
+    300,
+    500,
+    700,
+    1000,
+    2000,
+    5000,
+    10000,
+    30000,
+)
+_ROOM: Final = 1 << 20  # bytes; the most that a pipe may have without privileges: some 30,000 lines
+FIRST_SERVER_ERROR: Final = 500
+# As config.py has HAProxy write it: backend, status, ms from the request's first byte to the answer's last.
+FORMAT: Final = "%[var(txn.backend)] %ST %Ta"
+
+
+@dataclass
+class Measure:
+    """Of one deployed model, since the agent's start.
+
+    Attributes:
+        errors: answers of 500 and more, the gateway's own among them.
+        last_request: seconds since 1970; 0 before the first.
+        latency: how many requests in each part of BOUNDS_MS, and the one beyond.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    last_request: float = 0.0
+    latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+
+    def add(self, status: int, ms: int, now: float) -> None:
+        """One more request."""
+        self.requests += 1
+        self.errors += status >= FIRST_SERVER_ERROR
+        self.last_request = now
+        self.latency[bisect_left(BOUNDS_MS, ms)] += 1
+
+
+class Measures:
+    """All of them; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self.since = time.time()
+        self._lock = threading.Lock()
+        self._found: dict[str, Measure] = {}
+
+    def take(self, lines: list[bytes], now: float) -> None:
+        """Add log lines; what is none, since HAProxy can't say an answer's status or time, is passed over."""
+        with self._lock:
+            for line in lines:
+                name, _, rest = line.decode("ascii", "replace").partition(" ")
+                status, _, ms = rest.partition(" ")
+                if status.isdigit() and ms.strip().isdigit():
+                    self._found.setdefault(name, Measure()).add(int(status), int(ms), now)
+
+    def report(self, table: Table, in_flight: Mapping[str, int]) -> dict[str, Any]:
+        """As `GET /measures` answers: of the models in the table, and no others.
+
+        Args:
+            in_flight: by backend, requests that are being answered or wait.
+        """
+        with self._lock:
+            models = [
+                _shown(endpoint.name, model.id, self._found.get(name, Measure()), in_flight.get(name, 0))
+                for endpoint in table.endpoints
+                for model in endpoint.deployed_models
+                for name in [backend(endpoint, model.id)]
+            ]
+        return {"since": self.since, "boundsMs": list(BOUNDS_MS), "models": models}
+
+
+def _shown(endpoint: str, model_id: str, measure: Measure, in_flight: int) -> dict[str, Any]:
+    return {
+        "endpoint": endpoint,
+        "id": model_id,
+        "requests": measure.requests,
+        "errors": measure.errors,
+        "inFlight": in_flight,
+        "lastRequest": measure.last_request,
+        "latency": list(measure.latency),
+    }
+
+
+def in_flight(statistics: str) -> dict[str, int]:
+    """By backend, sessions and queued requests in the CSV of HAProxy's `show stat`. Pure."""
+    header, *rows = [line for line in statistics.lstrip("# ").splitlines() if line]
+    names = header.split(",")
+    found = (dict(zip(names, row.split(","), strict=False)) for row in rows)
+    return {row["pxname"]: int(row["scur"] or 0) + int(row["qcur"] or 0) for row in found if row["svname"] == "BACKEND"}
+
+
+class Pipe:
+    """What HAProxy's workers, old and new, write their lines to; a line that finds it full is dropped, not waited for.
+
+    The agent holds both ends, so that it stays open from worker to worker.
+    """
+
+    def __init__(self, measures: Measures) -> None:
+        self._measures = measures
+        self._reader, self._writer = os.pipe()
+        fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _ROOM)
+
+    @property
+    def writer(self) -> int:
+        """The file descriptor that HAProxy is to inherit."""
+        return self._writer
+
+    def read(self) -> None:
+        """Take lines, as many at once as there are, until the process or every writer ends."""
+        rest = b""
+        while piece := os.read(self._reader, _ROOM):
+            *lines, rest = (rest + piece).split(b"\n")
+            self._measures.take(lines, time.time())
+
+    def close(self) -> None:
+        """Let `read` end once it has read all."""
+        os.close(self._writer)

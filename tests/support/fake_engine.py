@@ -47,6 +47,9 @@ class FakeEngine:
         if self.is_away:
             raise Unavailable("the engine is away")
 
+    def prepare(self) -> None:
+        """Nothing takes time."""
+
     def ensure_image(self, image: str) -> None:
         """Present unless the test says otherwise."""
         self._called("ensure_image")
@@ -66,6 +69,8 @@ class FakeEngine:
     def _run(self, group: Group, spec: ContainerSpec) -> None:
         """Created, then started: a test may stop the world between the two."""
         self._called("run")
+        if spec.image in self.missing_images:
+            raise ImageMissing(f"image {spec.image} can't be pulled: no such image")
         with self._lock:
             found = self.containers.get(spec.name)
             if not found or (spec.restart == "always" and found.state.phase == "exited"):

@@ -79,7 +79,8 @@ class Extensions:
 
     def _used(self, row: Resource) -> Json:
         used = {**USAGE, "currency": self.context.config.currency, **row.status.get("usage", {})}
-        return {"name": row.name, "display_name": row.message.get("displayName", ""), "state": row.state, **used}
+        name, start = row.message.get("displayName", ""), _start(row)
+        return {"name": row.name, "display_name": name, "state": row.state, **used, "start": start}
 
     async def logs(self, request: Request) -> Response:
         """A resource's log lines, as text or (alt=json) JSON lines; follow=1 streams until the job has ended."""
@@ -116,6 +117,12 @@ class Extensions:
             return self.context.store.get(name).state in FINAL
         except NotFound:  # deleted while somebody followed
             return True
+
+
+def _start(row: Resource) -> Json:
+    """Where the time of its last start went: when it was accepted and given capacity, its container made and run."""
+    claimed = {"claimed": row.status["claimed_at"]} if "claimed_at" in row.status else {}
+    return {"accepted": timestamp(row.create_time), **claimed, **row.status.get("container_at", {})}
 
 
 def _reserved(row: Resource) -> Demand:

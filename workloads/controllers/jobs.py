@@ -89,22 +89,22 @@ class JobController:
     def _start(self, row: Resource) -> float | None:
         """PENDING → RUNNING: every container of the attempt is up, or one has ended already."""
         attempt = int(row.status.get("attempt", 0))
-        self._remove_containers(row, keep_attempt=attempt)
+        if attempt:
+            self._remove_containers(row, keep_attempt=attempt)
         try:
             groups = self._kind.plan(row, attempt)
-            for image in {group.template.image for group in groups}:
-                self._platform.engine.ensure_image(image)
             for group in groups:
                 self._platform.engine.run(group)
         except (InvalidWish, ImageMissing, Refused) as wrong:
             return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {wrong}"))
-        containers = self._containers(row).values()
+        found = self._containers(row)
+        containers = found.values()
         if fatal := next((each for each in containers if each.fatal), None):
             return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {fatal.problem}"))
         waiting = [each for each in containers if each.phase == "created"]
         if waiting and not any(each.phase == "exited" for each in containers):
             return self._wait(row, next((each.problem for each in waiting if each.problem), STARTING))
-        return self._run(row, groups)
+        return self._run(row, groups, found)
 
     def _wait(self, row: Resource, reason: str) -> float:
         """Stay PENDING until the engine has found room, pulled images, …; the row tells what is missing."""
@@ -117,8 +117,9 @@ class JobController:
             self._platform.store.update(row.name, note)
         return STARTING_S
 
-    def _run(self, row: Resource, groups: Sequence[Group]) -> float | None:
+    def _run(self, row: Resource, groups: Sequence[Group], found: Mapping[str, Container]) -> float | None:
         now = timestamp(self._platform.now())
+        began = metering.began(found.get(container_name(groups[0].name, 0)))
         replicas = [
             {"name": container_name(group.name, index), "memory_mib": group.template.resources.memory_mib}
             for group in groups
@@ -129,7 +130,7 @@ class JobController:
             if message["state"] == PENDING:
                 message["state"] = RUNNING
                 message.setdefault("startTime", now)
-                status.update(running_since=now, replicas=replicas)
+                status.update(running_since=now, replicas=replicas, container_at=began)
                 status.pop("reason", None)
 
         return self.reconcile(self._platform.store.update(row.name, started))

@@ -1,8 +1,9 @@
-"""What a job has used so far, from what its row's status notes. Used by jobs.py."""
+"""What a job has used so far, and when its container began, from what its row and its engine tell. Used by jobs.py."""
 
 from datetime import datetime
 
-from workloads.controllers.platform import Json
+from workloads.controllers.engines.base import Container
+from workloads.controllers.platform import Json, timestamp
 from workloads.plans import usage
 from workloads.plans.machines import Demand
 from workloads.store import Resource
@@ -15,3 +16,9 @@ def used(row: Resource, now: datetime, currency: str) -> Json:
     reserved, price = row.status.get("reserved"), float(row.status.get("price_per_hour", 0.0))
     demand = Demand.from_json(reserved) if reserved else Demand()
     return usage.add(row.status.get("earlier_usage"), usage.usage(seconds, demand, price, currency))
+
+
+def began(container: Container | None) -> Json:
+    """When the container was created and started."""
+    known = {"created": container.created, "started": container.started} if container else {}
+    return {key: timestamp(time) for key, time in known.items() if time}

@@ -85,11 +85,13 @@ class Queue:
         return self._wishes[row.name]
 
     def _claim(self, row: Resource, wanted: Demand, price: float) -> None:
+        now = timestamp(self._platform.now())
+
         def claim(message: Json, status: Json) -> None:
             if message["state"] == jobs.QUEUED:
                 message["state"] = jobs.PENDING
                 status.pop("reason", None)
-                status.update(reserved=wanted.to_json(), price_per_hour=price)
+                status.update(reserved=wanted.to_json(), price_per_hour=price, claimed_at=now)
 
         self._platform.store.update(row.name, claim)
 

@@ -71,6 +71,7 @@ class ContainerSpec:
         files: path in the container → text, written before the start, readable by `user` only.
         network: one of contract.NETWORK_*.
         labels: beside those that the engine adds itself (stack, managed-by).
+        alone: nobody calls it by its name, so its host may have any other.
         restart: "always" for servers; a job's containers are restarted by its controller, which counts.
     """
 
@@ -89,6 +90,7 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     probe: Probe | None = None
     restart: Literal["never", "always"] = "never"
+    alone: bool = False
     stop_grace_s: int = 30
     placement: Placement = field(default_factory=Placement)
 

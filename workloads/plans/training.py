@@ -162,7 +162,12 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
             contract.LABEL_REPLICA: f"{pool.number}-{INDEX}",
         },
         placement=machines.placement(pool.machine, config),
+        alone=_replicas(job_spec) == 1,
     )
+
+
+def _replicas(job_spec: Json) -> int:
+    return sum(pool.replicas for pool in pools(job_spec))
 
 
 def _image_uri(pool_spec: Json) -> str:
@@ -188,11 +193,10 @@ def output_directories(prefix: str) -> dict[str, str]:
 
 def _cluster(name: str, job_spec: Json, attempt: int, pool: Pool, config: PlatformConfig) -> dict[str, str]:
     """CLUSTER_SPEC and TF_CONFIG: who else takes part, and which of them this one is."""
-    hosts: dict[int, list[str]] = {}
-    for other in pools(job_spec):
-        group = _group_name(name, attempt, other)
-        workers = [names.host(container_name(group, index), config) for index in range(other.replicas)]
-        hosts[other.number] = [f"{worker}:{contract.WORKER_PORT}" for worker in workers]
+    hosts = {
+        other.number: [f"{host}:{contract.WORKER_PORT}" for host in _hosts(name, job_spec, attempt, other, config)]
+        for other in pools(job_spec)
+    }
     cluster_spec = {
         "cluster": {f"workerpool{number}": addresses for number, addresses in hosts.items()},
         "task": {"type": f"workerpool{pool.number}", "index": INDEX},
@@ -209,6 +213,14 @@ def _cluster(name: str, job_spec: Json, attempt: int, pool: Pool, config: Platfo
         "CLUSTER_SPEC": _template(cluster_spec),
         "TF_CONFIG": _template(tf_config),
     }
+
+
+def _hosts(name: str, job_spec: Json, attempt: int, pool: Pool, config: PlatformConfig) -> list[str]:
+    """The hosts of a pool's replicas. One that is alone calls nobody but itself, and its engine may name it anyhow."""
+    if _replicas(job_spec) == 1:
+        return ["localhost"]
+    group = _group_name(name, attempt, pool)
+    return [names.host(container_name(group, index), config) for index in range(pool.replicas)]
 
 
 def _template(content: Json) -> str:

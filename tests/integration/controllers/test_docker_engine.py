@@ -8,7 +8,7 @@ import pytest
 from tests.integration.controllers.conftest import IMAGE, Place
 from tests.integration.controllers.groups import get, output, run, spec
 from workloads import contract
-from workloads.controllers.engines.base import ImageMissing, Refused, Unavailable
+from workloads.controllers.engines.base import ImageMissing, Unavailable
 from workloads.controllers.engines.docker import DockerEngine
 from workloads.plans.container import Group
 
@@ -16,7 +16,7 @@ from workloads.plans.container import Group
 def test_a_created_container_is_started(place: Place) -> None:
     """A controller killed between create and start finds the container and starts it, with its files."""
     one = replace(spec(place, "print(open('/run/secrets/token').read())"), files={"/run/secrets/token": "s3cret"})
-    place.engine._create(Group(one).container(0))
+    place.engine._maker.create(Group(one).container(0))
     found = get(place, "one")
     assert found is not None
     assert found.phase == "created"
@@ -46,7 +46,7 @@ def test_an_image_that_can_not_be_had(place: Place) -> None:
     place.engine.ensure_image(IMAGE)
     with pytest.raises(ImageMissing, match=r"127.0.0.1:9/no/such"):
         place.engine.ensure_image("127.0.0.1:9/no/such:image")
-    with pytest.raises(Refused, match="no-such-image"):
+    with pytest.raises(ImageMissing, match="no-such-image"):
         run(place, replace(spec(place, "", "other"), image="no-such-image"))
 
 

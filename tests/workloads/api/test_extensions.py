@@ -12,6 +12,7 @@ import pytest
 
 from tests.workloads.api.conftest import PARENT, token
 from workloads.api.handlers import Context
+from workloads.api.vertex.messages import timestamp
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 JOB = f"{PARENT}/customJobs/1"
@@ -50,11 +51,18 @@ def test_status(client: httpx.Client, context: Context) -> None:
 
 
 def test_usage(client: httpx.Client, context: Context) -> None:
-    """What the controllers noted, zero before they did, newest first."""
-    context.store.create(JOB, {"state": "JOB_STATE_SUCCEEDED", "displayName": "j"}, {"usage": USED})
+    """What the controllers noted, zero before they did, newest first; and where the time of a job's start went."""
+    moments = {"claimed_at": "2026-01-01T00:00:01Z", "container_at": {"created": "2026-01-01T00:00:02Z"}}
+    row = context.store.create(JOB, {"state": "JOB_STATE_SUCCEEDED", "displayName": "j"}, {"usage": USED, **moments})
     context.store.create(f"{PARENT}/customJobs/2", {"state": "JOB_STATE_QUEUED"})
     second, first = client.get("/cairn/v1/usage").raise_for_status().json()["jobs"]
+    start = first.pop("start")
     assert first == {"name": JOB, "display_name": "j", "state": "JOB_STATE_SUCCEEDED", **USED}
+    assert start == {
+        "accepted": timestamp(row.create_time),
+        "claimed": "2026-01-01T00:00:01Z",
+        "created": "2026-01-01T00:00:02Z",
+    }
     assert (second["price"], second["currency"], second["cpu_seconds"]) == (0.0, "USD", 0.0)
 
 

@@ -111,8 +111,17 @@ def test_groups() -> None:
 
 def test_hosts_of_an_engine_with_a_domain() -> None:
     """CLUSTER_SPEC names hosts as the engine does."""
-    (group,) = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config(replica_domain="workloads"))
+    two = job(pool(), pool())["jobSpec"]
+    group, _ = training.plan(NAME, two, 0, TOKEN, config(replica_domain="workloads"))
     assert '"job-77-0-0-0.workloads:2222"' in group.template.env["CLUSTER_SPEC"]
+    assert not group.template.alone
+
+
+def test_a_job_of_one_replica() -> None:
+    """It is alone, and finds itself wherever its engine starts it."""
+    (group,) = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config())
+    assert json.loads(group.container(0).env["CLUSTER_SPEC"])["cluster"] == {"workerpool0": ["localhost:2222"]}
+    assert group.template.alone
 
 
 def test_variables_refer_to_one_another() -> None:

@@ -18,7 +18,7 @@ def open(config: PlatformConfig, has_bucket: Callable[[str], bool]) -> Engine:  
     if config.engine == "docker":
         from workloads.controllers.engines.docker import DockerEngine
 
-        return DockerEngine(config.stack, config.networks)
+        return DockerEngine(config.stack, config.networks, place_image=config.images.get("batch", ""))
     if config.cluster is not None:
         from workloads.controllers.engines import kubernetes_api
         from workloads.controllers.engines.kubernetes import KubernetesEngine

@@ -46,6 +46,7 @@ class Container:
         address: its IP address on its network; "" unless running.
         ready: what the engine's own probe says; None: it does not probe, ask over the network.
         problem: why it does not start yet, in the engine's words (Unschedulable, ImagePullBackOff, …).
+        created, started: when it was; None where that is not known, or not yet so.
         fatal: that it never will: the problem does not go away by waiting.
     """
 
@@ -60,6 +61,8 @@ class Container:
     ready: bool | None = None
     problem: str = ""
     fatal: bool = False
+    created: datetime | None = None
+    started: datetime | None = None
 
 
 class Engine(Protocol):
@@ -71,6 +74,9 @@ class Engine(Protocol):
 
     supervises: bool
 
+    def prepare(self) -> None:
+        """Make ready what shortens starts, and drop what is left of it. The leader asks now and then; never waits."""
+
     def ensure_image(self, image: str) -> None:
         """Have the image, pulling it if need be; an engine whose nodes pull by themselves does nothing.
 
@@ -79,11 +85,14 @@ class Engine(Protocol):
         """
 
     def run(self, group: Group) -> None:
-        """Create and start the group's containers. Idempotent: those that have been started are left as they are.
+        """Create and start the group's containers, pulling their image if need be.
+
+        Idempotent: those that have been started are left as they are.
 
         With restart="always", one that has ended is made again, and those beyond the number of replicas are removed.
 
         Raises:
+            ImageMissing: its image can't be had.
             Refused: the engine won't have it.
         """
 

@@ -1,7 +1,6 @@
 """The Docker engine, 20.10 and newer, through docker-py: a group is one container after the other. See open()."""
 
 import http
-import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,13 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from workloads import contract
-from workloads.controllers.engines import docker_events, docker_options
-from workloads.controllers.engines.base import Container, ImageMissing, LogEntry, Refused, Unavailable
+from workloads.controllers.engines import docker_events, docker_options, docker_places
+from workloads.controllers.engines.base import Container, LogEntry, Refused, Unavailable
+from workloads.controllers.engines.docker_maker import Maker
+from workloads.controllers.engines.docker_places import Places
 from workloads.plans.container import ContainerSpec, Group, group_of
 
-_MISSING_SOURCE: Final = re.compile(r"bind source path does not exist: (\S+)")
+_AT_ONCE: Final = 4  # containers that are started together
 _NEVER_STARTS: Final = ("OCI runtime", "exec format", "executable file not found", "no such file or directory")
 
 
@@ -42,83 +43,78 @@ class DockerEngine:
 
     Args:
         networks: from a contract network ("workloads") to the engine's name for it.
+        place_image: what places are made of, see docker_places.py; "" for none.
     """
 
     supervises = False  # it restarts what ends, but probes nothing
 
-    def __init__(self, stack: str, networks: Mapping[str, str], base_url: str | None = None) -> None:
+    def __init__(
+        self, stack: str, networks: Mapping[str, str], base_url: str | None = None, place_image: str = ""
+    ) -> None:
         self._stack = stack
-        self._networks = networks
+        self._networks = frozenset(networks.values())
         self._prefix = f"cairn-{stack}-"
         self._label = f"{contract.LABEL_STACK}={stack}"
         with _engine_words():
             self._docker = docker.DockerClient(base_url) if base_url else docker.from_env()
+        network = networks.get(contract.NETWORK_WORKLOADS, "")
+        self._places = Places(self._docker, stack, self._prefix, network, place_image)
+        self._maker = Maker(self._docker, stack, self._prefix, networks)
+
+    def prepare(self) -> None:
+        """Keep places ready."""
+        self._places.prepare()
+
+    def close(self) -> None:
+        """Prepare nothing more."""
+        self._places.close()
 
     def ensure_image(self, image: str) -> None:
         """Have the image, pulling it if need be."""
         with _engine_words():
             try:
                 self._docker.images.get(image)
-                return
             except ImageNotFound:
-                pass  # the pull below says more
-            try:
-                self._docker.images.pull(image)
-            except (APIError, ImageNotFound) as error:
-                words = error.explanation or error
-                raise ImageMissing(f"image {image} is not on this engine, and can't be pulled: {words}") from error
+                self._maker.pull(image)
 
     def run(self, group: Group) -> None:
-        """Create and start the containers that were not started already."""
+        """Create and start the containers that were not started already, all at once."""
         specs = group.containers()
-        with _engine_words():
-            for spec in specs:
-                self._run(spec)
+        if len(specs) == 1:
+            self._run(specs[0])
+        else:
+            with ThreadPoolExecutor(min(len(specs), _AT_ONCE)) as pool:
+                list(pool.map(self._run, specs))
         if group.template.restart == "always":
             surplus = set(self._names(group.name)) - {spec.name for spec in specs}
             self._stop(surplus, group.template.stop_grace_s)
             self._remove(surplus)
 
     def _run(self, spec: ContainerSpec) -> None:
-        found = self._inspect(spec.name)
-        phase = _phase(found) if found else None
-        if phase == "exited" and spec.restart == "always":  # stopped by a hand: the engine leaves it so
-            self._remove([spec.name])
-            phase = None
-        if (phase or self._create(spec)) != "created":
-            return
+        with _engine_words():
+            place = self._places.take(spec.name) if docker_places.may_join(spec) else None
+            try:
+                self._begin(spec, place)
+            except APIError as error:
+                if not place or not docker_places.is_lost(error):
+                    raise
+                self._remove([spec.name])
+                self._begin(spec, None)
+            finally:
+                self._places.started(spec.name)
+
+    def _begin(self, spec: ContainerSpec, place: str | None) -> None:
+        """Asks first to create it: nearly always it is not there."""
+        while not self._maker.create(spec, place):
+            found = self._inspect(spec.name)
+            phase = _phase(found) if found else None
+            if phase == "running" or (phase == "exited" and spec.restart != "always"):
+                return
+            # Left by a controller that was killed before the start, or a server that was stopped by a hand.
+            self._remove_one(self._prefix + spec.name)
         for folder, data in docker_options.archives(spec):
             self._docker.api.put_archive(self._prefix + spec.name, folder, data)
         self._docker.api.start(self._prefix + spec.name)
-
-    def _create(self, spec: ContainerSpec) -> str:
-        api, network = self._docker.api, self._networks[spec.network]
-        mounts = [self._mount(mount.volume, mount.subpath, mount.target, mount.read_only) for mount in spec.mounts]
-        mounts += docker_options.secret_volumes(spec, self._stack)
-        endpoints: Any = {network: api.create_endpoint_config(aliases=[spec.name])}  # types-docker knows only one
-        networking = api.create_networking_config(endpoints)
-        while True:
-            host = api.create_host_config(network_mode=network, mounts=mounts, **docker_options.host(spec))
-            try:
-                api.create_container(
-                    name=self._prefix + spec.name, host_config=host, networking_config=networking,
-                    **docker_options.container(spec, self._stack),
-                )  # fmt: skip
-                return "created"
-            except APIError as error:
-                missing = _MISSING_SOURCE.search(str(error.explanation))
-                if missing is None:
-                    raise
-                # A bucket that does not exist has no folder: the job sees none either. Making one would make a bucket.
-                mounts = [mount for mount in mounts if mount["Source"] != missing[1]]
-
-    def _mount(self, volume: str, subpath: str, target: str, read_only: bool) -> Any:
-        if not subpath:
-            return docker.types.Mount(target, volume, type="volume", read_only=read_only)
-        # Engines before 26 can't mount a folder of a volume; its place on the engine's disk works with all of them.
-        root = str(self._docker.api.inspect_volume(volume)["Mountpoint"])
-        docker_options.check_subpath(subpath)
-        return docker.types.Mount(target, f"{root}/{subpath}", type="bind", read_only=read_only)
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
         try:
@@ -146,7 +142,7 @@ class DockerEngine:
     def _container(self, found: Mapping[str, Any]) -> Container:
         state, networks = found["State"], found["NetworkSettings"]["Networks"]
         phase = _phase(found)
-        addresses = [net["IPAddress"] for name, net in networks.items() if name in self._networks.values()]
+        addresses = [net["IPAddress"] for name, net in networks.items() if name in self._networks]
         name = str(found["Name"]).lstrip("/").removeprefix(self._prefix)
         return Container(
             name=name,
@@ -157,6 +153,8 @@ class DockerEngine:
             out_of_memory=bool(state["OOMKilled"]),
             restarts=int(found.get("RestartCount", 0)),
             address=str(addresses[0]) if addresses and phase == "running" else "",
+            created=docker_options.parse_time(found["Created"]),
+            started=docker_options.parse_time(state["StartedAt"]) if phase != "created" else None,
         )
 
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
@@ -210,6 +208,7 @@ class DockerEngine:
         with _engine_words():
             for name in names:
                 self._remove_one(self._prefix + name)
+                self._places.leave(name)
 
     def _remove_one(self, name: str) -> None:
         try:

@@ -28,7 +28,6 @@ def container(spec: ContainerSpec, stack: str) -> dict[str, Any]:
         "entrypoint": list(spec.command) or None,
         "command": list(spec.args) or None,
         "environment": dict(spec.env),
-        "hostname": spec.name,
         "user": spec.user,
         "labels": {
             **spec.labels,

@@ -54,6 +54,9 @@ class KubernetesEngine:
         """Stop watching."""
         self._seen.close()
 
+    def prepare(self) -> None:
+        """Nothing: a Job's pod gets its namespaces when it has a node."""
+
     def ensure_image(self, image: str) -> None:
         """Nothing: the nodes pull what they run, and `find` tells if they can't."""
 

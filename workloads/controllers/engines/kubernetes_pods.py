@@ -66,6 +66,17 @@ class Pod:
         return found
 
     @property
+    def created(self) -> datetime:
+        """When the API server took it, to the second."""
+        return _time(self.raw["metadata"]["creationTimestamp"])
+
+    @property
+    def started(self) -> datetime | None:
+        """When the container's last run began, to the second."""
+        run = self._state("running") or self._state("terminated") or {}
+        return _time(run["startedAt"]) if run.get("startedAt") else None
+
+    @property
     def restarts_by_itself(self) -> bool:
         """Whether the kubelet starts the container again when it ends."""
         return bool(self.raw["spec"].get("restartPolicy") != "Never")

@@ -141,10 +141,13 @@ def _container(raw: Json, words: Words, now: datetime) -> Container:
     if end := pod.end(now):
         return Container(
             name, "exited", known, group, exit_code=end.code, out_of_memory=end.out_of_memory,
-            ready=ready, problem=end.words, fatal=bool(end.words),
+            ready=ready, problem=end.words, fatal=bool(end.words), created=pod.created, started=pod.started,
         )  # fmt: skip
     if pod.is_running:
         restarts, address = int(pod.container.get("restartCount", 0)), str(pod.status.get("podIP", ""))
-        return Container(name, "running", known, group, restarts=restarts, address=address, ready=ready)
+        return Container(
+            name, "running", known, group, restarts=restarts, address=address, ready=ready,
+            created=pod.created, started=pod.started,
+        )  # fmt: skip
     trouble = pod.trouble(words(raw), now)
     return Container(name, "created", known, group, ready=ready, problem=trouble.words, fatal=trouble.fatal)

@@ -24,6 +24,8 @@ FINAL: Final = frozenset(
     for kind in ("JOB", "PIPELINE")
     for state in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 )
+NOT_YET: Final = "not yet looked at by the controllers"
+BEHIND: Final = "earlier jobs wait for room"  # the controllers look at no more of the queue than they have to
 FOLLOW_S: Final = 0.3
 LINES: Final = 1000
 USAGE: Final = {"cpu_seconds": 0.0, "memory_gib_seconds": 0.0, "gpu_seconds": 0.0, "price": 0.0}
@@ -64,7 +66,7 @@ class Extensions:
                 "position": position,
                 "name": row.name,
                 "display_name": row.message.get("displayName", ""),
-                "reason": row.status.get("reason", "not yet looked at by the controllers"),
+                "reason": row.status.get("reason", BEHIND if position > 1 else NOT_YET),
                 "since": timestamp(row.create_time),
             }
             for position, row in enumerate(waiting, 1)

@@ -42,7 +42,13 @@ class Assembly:
                 Operations(platform, methods),
             ],
             turn_chores=[self.queue.admit],
-            sweep_chores=[platform.engine.prepare, Orphans(platform).sweep, Declared(platform, rows).sync, routes.sync],
+            sweep_chores=[
+                platform.engine.prepare,
+                self.queue.expire,
+                Orphans(platform).sweep,
+                Declared(platform, rows).sync,
+                routes.sync,
+            ],
             sweep_s=sweep_s,
         )
         platform.engine.watch(self._wake)

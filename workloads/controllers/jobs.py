@@ -69,7 +69,7 @@ class JobController:
     def __init__(self, platform: Platform, kind: JobKind, logs: LogPump) -> None:
         self._platform, self._kind, self._logs = platform, kind, logs
         self.collection = kind.collection
-        self.states: Sequence[str] | None = ACTIVE
+        self.states: Sequence[str] | None = HOLDING  # those that wait are the queue's business
 
     def reconcile(self, row: Resource) -> float | None:
         """Bring the row as far as it goes now; returns in how many seconds to look again without being woken."""
@@ -84,7 +84,7 @@ class JobController:
             return self._start(row)
         if row.state == RUNNING:
             return self._watch(row)
-        return None  # QUEUED: the queue's business
+        return None  # QUEUED
 
     def _start(self, row: Resource) -> float | None:
         """PENDING → RUNNING: every container of the attempt is up, or one has ended already."""

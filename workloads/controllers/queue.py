@@ -1,8 +1,10 @@
 """Who may start: jobs in the order in which they came, as far as the stack's capacity reaches. Called by the loop."""
 
+import heapq
+import itertools
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from workloads.controllers import jobs, outcome
@@ -14,6 +16,7 @@ from workloads.store import Resource
 
 FLEX_START_WAIT_S: Final = 24 * 3600.0
 BEHIND: Final = "earlier jobs wait for room"
+PAGE: Final = 64
 Wish = tuple[Demand, float]  # what a job wants, and its price per hour
 LOG: Final = logging.getLogger(__name__)
 
@@ -41,27 +44,45 @@ class Queue:
         return _reserved([row for row in self._platform.store.list("endpoints") if row.name != besides])
 
     def admit(self) -> None:
-        """Let the first ones in the queue start while there is room; tell the others where they stand and why."""
+        """Let the first ones in the queue start while there is room; tell the first one that has none why.
+
+        What stands behind that one is not even read, so the work does not grow with the queue.
+        """
         with self.lock:
-            waiting = [row for c in self._kinds for row in self._platform.store.list(c, states=[jobs.QUEUED])]
-            waiting = [row for row in waiting if not row.status.get("outcome")]
-            self._wishes = {row.name: self._wishes[row.name] for row in waiting if row.name in self._wishes}
-            if not waiting:
+            waiting = self._waiting()
+            first = next(waiting, None)
+            if first is None:
                 return
-            used, by_models, held_up = self.used(), self._used_by_models(), False
-            for row in sorted(waiting, key=lambda each: (each.create_time, each.name)):
+            used, by_models = self.used(), self._used_by_models()
+            for row in itertools.chain([first], waiting):
                 wish = self._look(row)
                 if wish is None:
                     continue
                 wanted, price = wish
                 lack = machines.shortage(wanted, used, self._platform.config)
-                if not lack and not held_up:
+                if not lack:
                     used += wanted
                     self._claim(row, wanted, price)
                     continue
-                self._wait(row, BEHIND if held_up else lack)
+                self._wait(row, lack)
                 # Deployed models stay, perhaps for ever: a job that waits for them holds up nobody.
-                held_up = held_up or not machines.shortage(wanted, by_models, self._platform.config)
+                if not machines.shortage(wanted, by_models, self._platform.config):
+                    return
+
+    def _waiting(self) -> Iterator[Resource]:
+        """Waiting jobs of all kinds, oldest first, read as far as somebody asks."""
+        return heapq.merge(*map(self._waiting_of, self._kinds), key=lambda row: (row.create_time, row.name))
+
+    def _waiting_of(self, collection: str) -> Iterator[Resource]:
+        after = None
+        while rows := self._platform.store.oldest(collection, jobs.QUEUED, PAGE, after):
+            yield from rows
+            after = (rows[-1].create_time, rows[-1].name)
+
+    def expire(self) -> None:
+        """End the FLEX_START jobs that have waited too long, wherever in the queue. A chore of every sweep."""
+        for row in self._waiting():
+            self._expire(row, BEHIND)
 
     def _look(self, row: Resource) -> Wish | None:
         """What the job wants; None when it can't be told now, which must not hold up the others, or never."""
@@ -93,16 +114,21 @@ class Queue:
                 status.pop("reason", None)
                 status.update(reserved=wanted.to_json(), price_per_hour=price, claimed_at=now)
 
+        self._wishes.pop(row.name, None)
         self._platform.store.update(row.name, claim)
 
     def _wait(self, row: Resource, reason: str) -> None:
+        if not self._expire(row, reason):
+            self._note(row, reason)
+
+    def _expire(self, row: Resource, reason: str) -> bool:
         scheduling: Mapping[str, Any] = self._kinds[row.collection].scheduling(row.message)
         longest = duration_s(scheduling.get("maxWaitDuration"), FLEX_START_WAIT_S)
         waited = (self._platform.now() - row.create_time).total_seconds()
-        if scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited:
+        is_late = scheduling.get("strategy") == "FLEX_START" and 0 < longest < waited
+        if is_late:
             self._fail(row, error(outcome.CODE_DEADLINE, f"The job waited longer than maxWaitDuration: {reason}."))
-        else:
-            self._note(row, reason)
+        return is_late
 
     def _note(self, row: Resource, reason: str) -> None:
         if row.status.get("reason") == reason:
@@ -115,6 +141,13 @@ class Queue:
         self._platform.store.update(row.name, note)
 
     def _fail(self, row: Resource, status_message: Mapping[str, Any]) -> None:
+        """Out of the queue, for the job's controller to finish."""
         now = timestamp(self._platform.now())
-        ended = {"state": jobs.FAILED, "error": status_message, "end_time": now}
-        self._platform.store.update(row.name, lambda _, status: status.setdefault("outcome", ended))
+
+        def fail(message: Json, status: Json) -> None:
+            if message["state"] == jobs.QUEUED:
+                message["state"] = jobs.PENDING
+                status["outcome"] = {"state": jobs.FAILED, "error": status_message, "end_time": now}
+
+        self._wishes.pop(row.name, None)
+        self._platform.store.update(row.name, fail)

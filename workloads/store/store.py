@@ -36,6 +36,11 @@ LIST: Final = """
       AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
       AND (%(time)s::timestamptz IS NULL OR (create_time, name) < (%(time)s, %(name)s))
     ORDER BY create_time DESC, name DESC LIMIT %(limit)s"""
+OLDEST: Final = """
+    SELECT name, collection, message, status, version, create_time, update_time FROM resources
+    WHERE collection = %(collection)s AND state = %(state)s
+      AND (%(time)s::timestamptz IS NULL OR (create_time, name) > (%(time)s, %(name)s))
+    ORDER BY create_time, name LIMIT %(limit)s"""
 Resources = list[Resource]
 LogLines = list[LogLine]
 Change = Callable[[Json, Json], None]
@@ -113,6 +118,13 @@ class Store:
         with self._database.transaction() as connection:
             rows = connection.execute(LIST, {**values, "time": time, "name": name, "limit": limit}).fetchall()
         return [Resource(*row) for row in rows]
+
+    def oldest(self, collection: str, state: str, limit: int, after: tuple[datetime, str] | None = None) -> Resources:
+        """The collection's first rows in a state, oldest first, those after this (create_time, name)."""
+        time, name = after or (None, None)
+        values = {"collection": collection, "state": state, "time": time, "name": name, "limit": limit}
+        with self._database.transaction() as connection:
+            return [Resource(*row) for row in connection.execute(OLDEST, values).fetchall()]
 
     def update(self, name: str, change: Change, etag: str | None = None) -> Resource:
         """Let `change(message, status)` edit the row in place, in one transaction that holds it.

@@ -2,18 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.support.controllers import World, eventually, job, pool
 from tests.support.fake_engine import FakeEngine
+from workloads import contract
 from workloads.controllers.batch_prediction_jobs import BatchPredictionJobs
 from workloads.controllers.custom_jobs import CustomJobs
-from workloads.controllers.jobs import JobKind
+from workloads.controllers.jobs import ACTIVE, HOLDING, JobKind
 from workloads.controllers.platform import Platform, utc_now
-from workloads.controllers.queue import Queue
+from workloads.controllers.queue import PAGE, Queue
+from workloads.plans.container import ContainerSpec
 from workloads.registry import Unavailable
-from workloads.store import Json
+from workloads.store import Json, Resource
 
 BIG = "n1-standard-8"
 
@@ -24,13 +27,13 @@ def queue(here: World) -> Queue:
 
 
 def test_strictly_first_come_first_served(here: World) -> None:
-    """A big job at the head is not overtaken by small ones that would fit; each is told why it waits."""
+    """A big job at the head is not overtaken by small ones that would fit; it is told why it waits."""
     names = [here.job(job(pool(machine)), n) for n, machine in enumerate(["n1-standard-4", BIG, "n1-standard-2"])]
     queue(here).admit()
     rows = [here.store.get(name) for name in names]
     assert [row.state for row in rows] == ["JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_QUEUED"]
     assert rows[1].status["reason"] == "2 CPU wanted, 1 of 2 free"
-    assert rows[2].status["reason"] == "earlier jobs wait for room"
+    assert rows[2].status == {}, "nobody had to look at it"
 
 
 def test_an_unchanged_queue_writes_nothing(here: World) -> None:
@@ -65,7 +68,7 @@ def test_flex_start_waits_no_longer_than_asked(here: World) -> None:
     plain = here.job(job(pool(BIG), scheduling={"maxWaitDuration": "60s"}), 4)
     queue(here).admit()
     later = Queue(_later(here), [CustomJobs(here.platform)])
-    later.admit()
+    later.expire()
     assert here.store.get(ended).status["outcome"]["error"]["code"] == 4
     assert "outcome" not in here.store.get(patient).status
     assert "outcome" not in here.store.get(plain).status
@@ -117,3 +120,48 @@ def test_what_waits_for_a_deployed_model_holds_up_nobody(here: World) -> None:
     assert here.store.get(big).message["state"] == "JOB_STATE_QUEUED"
     assert "CPU wanted" in here.store.get(big).status["reason"]
     assert here.store.get(small).message["state"] == "JOB_STATE_PENDING"
+
+
+def test_a_long_queue_is_read_no_further_than_it_moves(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand jobs waiting a turn reads one page of them and writes to the first that has no room."""
+    for number in range(1000):
+        here.job(job(pool(BIG)), number)
+    one = queue(here)
+    one.admit()
+    pages, oldest = [], here.store.oldest
+
+    def counted(*args: Any) -> list[Resource]:
+        pages.append(oldest(*args))
+        return pages[-1]
+
+    monkeypatch.setattr(here.store, "oldest", counted)
+    monkeypatch.setattr(here.store, "update", lambda *_: pytest.fail("nothing has changed"))
+    one.admit()
+    assert [len(page) for page in pages] == [PAGE]
+
+
+def test_hundreds_of_short_jobs(here: World, engine: FakeEngine) -> None:
+    """They start in the order in which they came, all end, and what runs at once never exceeds the capacity."""
+    started: list[str] = []
+    held: list[int] = []
+
+    def run(spec: ContainerSpec) -> int:
+        started.append(spec.labels[contract.LABEL_RESOURCE])
+        held.append(sum(each.state.phase == "running" for each in engine.containers.values()))
+        return 0
+
+    engine.autorun = run
+    with here.running():
+        names = [
+            here.job(job(pool("n1-standard-8" if number % 10 == 0 else "n1-standard-2")), number)
+            for number in range(200)
+        ]
+        over: list[float] = []
+        while any(here.store.list("customJobs", states=ACTIVE)):
+            rows = here.store.list("customJobs", states=HOLDING)
+            over.append(sum(row.status.get("reserved", {}).get("cpu", 0.0) for row in rows))
+    claimed = sorted(names, key=lambda name: here.store.get(name).status["claimed_at"])
+    assert claimed == names, "first come, first served"
+    assert sorted(started) == sorted(names), "each once"
+    assert max(over) <= 2
+    assert max(held) <= 4

@@ -42,6 +42,14 @@ def test_list_is_newest_first_and_narrowed(store: Store) -> None:
     assert [*page, *rest] == rows[::-1]
 
 
+def test_the_oldest_of_a_state(store: Store) -> None:
+    """The queue reads the first ones that wait, and goes on where it stopped."""
+    rows = [store.create(job(i), {"state": "A" if i % 2 else "B"}) for i in range(7)]
+    first = store.oldest("customJobs", "A", 2)
+    assert first == [rows[1], rows[3]]
+    assert store.oldest("customJobs", "A", 2, (first[-1].create_time, first[-1].name)) == [rows[5]]
+
+
 def test_operations_are_running_until_done(store: Store) -> None:
     """An operation's state is derived from `done`, so a controller finds the open ones."""
     name = f"{PARENT}/operations/1"

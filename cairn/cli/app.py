@@ -1,5 +1,6 @@
 """The command line: options and help texts. What a command does is in the module of its name."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +63,40 @@ def usage(stack: StackOption = None) -> None:
     from cairn.cli.usage import show_usage
 
     show_usage(stack)
+
+
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help="What encrypts it; else CAIRN_BACKUP_PASSPHRASE, else you are asked."),
+]
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it appears once it is whole.")],
+    stack: StackOption = None,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """The whole stack in one encrypted file: databases, objects, Pulumi's state and config."""
+    from cairn.cli.backup import make_backup
+
+    make_backup(stack, file, passphrase_file)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `cairn backup` wrote.")],
+    stack: StackOption = None,
+    passphrase_file: PassphraseOption = None,
+    state_to: Annotated[
+        Path | None,
+        typer.Option("--state-to", help="Only take Pulumi's state, config and passphrase out, to a folder."),
+    ] = None,
+) -> None:
+    """A backup into a stack that is up and empty, on whichever backend."""
+    from cairn.cli.backup import restore_backup
+
+    restore_backup(stack, file, passphrase_file, state_to)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

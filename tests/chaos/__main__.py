@@ -18,6 +18,7 @@ from tests.chaos.trial import FULL, SCALES, Trial
 from tests.support.backends import SITES
 
 ALL: Final = {  # name → module
+    "backup": "tests.chaos.backup",
     "hostile": "tests.chaos.hostile",
     "provisioning": "tests.chaos.provisioning",
 }

@@ -80,11 +80,6 @@ def bucket(stack: Stack, storage_client: storage.Client) -> Iterator[storage.Buc
 
 
 @pytest.fixture(scope="session")
-def versions(stack: Stack, storage_client: storage.Client) -> serving.Versions:
+def versions(stack: Stack, vertex: cairn.Connection) -> serving.Versions:
     """Two versions of one model: the first answers 1.0, the second (the default) 2.0. They go with the stack."""
-    bucket = storage_client.bucket(stack.staging_bucket)
-    first = serving.upload(bucket, 1.0, model_id="constant", version_aliases=["stable"])
-    second = serving.upload(
-        bucket, 2.0, parent_model=first.resource_name, is_default_version=True, version_aliases=["candidate"]
-    )
-    return first, second
+    return serving.two_versions(stack)

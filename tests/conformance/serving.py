@@ -41,6 +41,14 @@ def upload(bucket: storage.Bucket, value: float, **more: Any) -> aiplatform.Mode
     return model
 
 
+def two_versions(stack: Stack) -> Versions:
+    """Two versions of one model: the first answers 1.0, the second (the default) 2.0."""
+    bucket = storage.Client().bucket(stack.staging_bucket)
+    first = upload(bucket, 1.0, model_id="constant", version_aliases=["stable"])
+    named = {"is_default_version": True, "version_aliases": ["candidate"]}
+    return first, upload(bucket, 2.0, parent_model=first.resource_name, **named)
+
+
 def deploy(endpoint: aiplatform.Endpoint, model: aiplatform.Model, name: str, traffic: int, **more: Any) -> None:
     """The version behind the endpoint."""
     wanted = {"machine_type": MACHINE, "traffic_percentage": traffic, **more}

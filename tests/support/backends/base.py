@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from cairn.backup.places import Place
 from tests.support.environment import ROOT
 
 Json = dict[str, Any]
@@ -39,6 +40,9 @@ class Site(Protocol):
 
     def free_port(self) -> int:
         """One that a service can be published on."""
+
+    def place(self, stack: str) -> Place:
+        """How `cairn backup` and `cairn restore` get into its containers."""
 
     def unhealthy(self, stack: str) -> list[str]:
         """The platform's services that do not run healthily."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import docker
 from docker.models.containers import Container
 
+from cairn.backup.places import DockerPlace, Place
 from tests.support.backends.base import Json, small_config
 from workloads import contract
 
@@ -42,6 +43,10 @@ class DockerSite:
         """Of the loopback; the kernel does not give the same one out soon again."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             return int(server.getsockname()[1])
+
+    def place(self, stack: str) -> Place:
+        """By `docker exec`."""
+        return DockerPlace(stack)
 
     def unhealthy(self, stack: str) -> list[str]:
         """Containers made by Pulumi that are not running and healthy."""

@@ -11,6 +11,7 @@ import docker
 import kubernetes
 from kubernetes import stream
 
+from cairn.backup.places import KubernetesPlace, Place
 from tests.support import cluster
 from tests.support.backends import kubernetes_objects as objects
 from tests.support.backends.base import Json, small_config
@@ -77,6 +78,10 @@ class KubernetesSite:
         taken = {port.node_port for service in services for port in service.spec.ports or ()}
         low, high = self._cluster.node_ports
         return secrets.choice([port for port in range(low, high + 1) if port not in taken])
+
+    def place(self, stack: str) -> Place:
+        """By the API server's exec."""
+        return KubernetesPlace(stack, str(self._cluster.kubeconfig))
 
     def unhealthy(self, stack: str) -> list[str]:
         """Deployments and StatefulSets with fewer ready pods than they want, or with one that is on its way out."""

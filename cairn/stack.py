@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,18 @@ class Stack:
     token: str = field(repr=False)
     access_key: str = field(repr=False, default="")
     secret_key: str = field(repr=False, default="")
+    tokens: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def as_principal(self, name: str) -> "Stack":
+        """The stack as one of its other principals enters it: with that token, and without the stack's own S3 keys.
+
+        Raises:
+            CairnError: the stack's config names no such principal.
+        """
+        if name not in self.tokens:
+            known = ", ".join(sorted(self.tokens)) or "none"
+            raise CairnError(f"no principal {name!r} in cairn:principals of stack {self.name!r}; there: {known}")
+        return replace(self, token=self.tokens[name], access_key="", secret_key="", tokens={})
 
     @property
     def vertex_url(self) -> str:
@@ -117,6 +129,7 @@ def from_outputs(name: str) -> Stack:
         token=outputs["token"],
         access_key=outputs["accessKey"],
         secret_key=outputs["secretKey"],
+        tokens=outputs.get("tokens", {}),
     )
 
 

@@ -22,6 +22,7 @@ def main() -> None:
         tokens.OUTPUT_TRACKING_URI: platform.tracking_uri,
         tokens.OUTPUT_OBJECT_STORE_ENDPOINT: platform.object_store_endpoint,
         tokens.OUTPUT_TOKEN: platform.token,
+        tokens.OUTPUT_TOKENS: platform.tokens,
         tokens.OUTPUT_ACCESS_KEY: platform.access_key,
         tokens.OUTPUT_SECRET_KEY: platform.secret_key,
     }

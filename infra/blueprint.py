@@ -33,6 +33,7 @@ class Platform:
     tracking_uri: pulumi.Output[str]
     object_store_endpoint: pulumi.Output[str]
     token: pulumi.Output[str]
+    tokens: pulumi.Output[dict[str, str]]
     access_key: pulumi.Output[str]
     secret_key: pulumi.Output[str]
 
@@ -57,7 +58,14 @@ class Blueprint:
         self._services(resolved, database.link(DATABASE_PLATFORM), store.link())
         self._endpoints(config, images, store)
         token: pulumi.Output[str] = self.signing_key.apply(lambda key: tokens.sign(ADMIN, self.stack, key))
-        return Platform(gateway.endpoint, tracking.uri, store.endpoint, token, store.access_key, store.secret_key)
+        people = self.signing_key.apply(self._tokens)
+        where = (gateway.endpoint, tracking.uri, store.endpoint)
+        return Platform(*where, token, people, store.access_key, store.secret_key)
+
+    def _tokens(self, key: str) -> dict[str, str]:
+        """Of the principals that the config names."""
+        people = [tokens.Principal(name, role) for name, role in self.settings.principals.items()]
+        return {person.subject: tokens.sign(person, self.stack, key) for person in people}
 
     def _database(self) -> Database:
         name = contract.DATABASE_HOST

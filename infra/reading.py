@@ -53,6 +53,10 @@ class Section:
         if self.broken:
             problems.append(f"{path} must be a mapping, it is {json.dumps(raw)}")
 
+    def names(self) -> list[str]:
+        """The keys that are given, where any may be."""
+        return [*self._raw]
+
     def key(self, name: str) -> str:
         """How a key of this section is called in messages."""
         return f"{self.path}:{name}" if ":" not in self.path else f"{self.path}.{name}"

@@ -4,6 +4,7 @@ Reading is strict: every problem is reported at once, with the key, what is allo
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +17,12 @@ from infra.endpoint_settings import DeclaredEndpoint
 from infra.reading import Section, SettingsError, listed, nearest
 from workloads.config import AcceleratorType, Capacity, MachineType
 from workloads.plans.container import Resources
+from workloads.tokens import ROLE_VIEWER, ROLES_OF_PEOPLE
 
 NAMESPACE: Final = "cairn"
 DOCKER: Final = "docker"
 BACKENDS: Final = (DOCKER, cluster_settings.KUBERNETES)
+ADMIN: Final = "admin"
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 NAME: Final = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
@@ -29,6 +32,7 @@ STRUCTURED: Final = (
     "accelerators",
     "capacity",
     "buckets",
+    "principals",
     "endpoints",
     "resources",
     cluster_settings.KUBERNETES,
@@ -75,6 +79,7 @@ class Settings:
     base_image: str
     egress: bool
     endpoints: Mapping[str, DeclaredEndpoint]
+    principals: Mapping[str, str]
     resources: Mapping[str, Resources]
     kubernetes: Cluster | None = None
 
@@ -113,6 +118,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         base_image=top.text("baseImage", DEFAULT_BASE_IMAGE, r"\S+[:@]\S+", "an image with tag or digest"),
         egress=top.flag("egress", default=True),
         endpoints=endpoint_settings.read(top),
+        principals=_principals(top),
         resources=_resources(top),
         kubernetes=cluster_settings.read(top, backend),
     )
@@ -144,6 +150,19 @@ def _ports(top: Section) -> Ports:
     )
     section.close()
     return ports
+
+
+def _principals(top: Section) -> dict[str, str]:
+    """From a person's name to a role; the admin is always there."""
+    section = top.section("principals", {})
+    roles = {name: section.choice(name, ROLES_OF_PEOPLE, ROLE_VIEWER) for name in section.names()}
+    for name in roles:
+        if name == ADMIN or not re.fullmatch(NAME, name):
+            top.problems.append(
+                f'{section.key(name)} is not a name for a principal: give a-z, 0-9 and "-", at most 30 characters, '
+                f'and not "{ADMIN}", who is always there'
+            )
+    return roles
 
 
 def _capacity(top: Section) -> Capacity:

@@ -22,5 +22,6 @@ OUTPUT_TRACKING_URI: Final = "trackingUri"
 OUTPUT_OBJECT_STORE_ENDPOINT: Final = "objectStoreEndpoint"
 OUTPUT_STAGING_BUCKET: Final = "stagingBucket"  # bucket name, no scheme
 OUTPUT_TOKEN: Final = "token"  # secret: the admin's bearer token
+OUTPUT_TOKENS: Final = "tokens"  # secret: those of the principals in the config, by name
 OUTPUT_ACCESS_KEY: Final = "accessKey"  # secret: S3
 OUTPUT_SECRET_KEY: Final = "secretKey"  # secret: S3

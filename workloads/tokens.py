@@ -12,8 +12,12 @@ from typing import Any, Final
 import jwt
 
 ALGORITHM: Final = "HS256"
-ROLE_ADMIN: Final = "admin"
+ROLE_ADMIN: Final = "admin"  # everything, the gateway's routes too
+ROLE_DEVELOPER: Final = "developer"  # makes and removes jobs, models, endpoints, buckets and runs, and predicts
+ROLE_VIEWER: Final = "viewer"  # reads: resources, logs, usage, objects, runs; predicts not, as Vertex' viewer
 ROLE_WORKLOAD: Final = "workload"  # a job or a model server: reaches its own buckets and MLflow, manages nothing
+ROLES_OF_PEOPLE: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_VIEWER)
+ROLES_THAT_PREDICT: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_WORKLOAD)
 
 
 class InvalidToken(Exception):
@@ -25,8 +29,8 @@ class Principal:
     """Who asks.
 
     Attributes:
-        subject: "admin", or the resource name that a workload works for.
-        role: ROLE_ADMIN or ROLE_WORKLOAD.
+        subject: "admin", a person's name in the stack's config, or the resource name that a workload works for.
+        role: one of ROLE_*; any other may do nothing.
         buckets: the only buckets that it may open; None means all of them.
     """
 
@@ -34,9 +38,24 @@ class Principal:
     role: str
     buckets: tuple[str, ...] | None = None
 
+    @property
+    def is_person(self) -> bool:
+        """Whether this principal sees the whole stack: jobs, logs, usage, buckets."""
+        return self.role in ROLES_OF_PEOPLE
+
+    @property
+    def manages(self) -> bool:
+        """Whether it makes and removes resources of the stack."""
+        return self.role in (ROLE_ADMIN, ROLE_DEVELOPER)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes what it may open: objects, runs."""
+        return self.manages or self.role == ROLE_WORKLOAD
+
     def may_open(self, bucket: str) -> bool:
-        """Whether this principal may read and write objects of the bucket."""
-        return self.buckets is None or bucket in self.buckets
+        """Whether this principal may read objects of the bucket, and write them if it `writes`."""
+        return bucket in self.buckets if self.buckets is not None else self.is_person
 
 
 def sign(principal: Principal, stack: str, key: str, expires_in_s: float | None = None) -> str:

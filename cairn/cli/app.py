@@ -30,11 +30,16 @@ def status(stack: StackOption = None) -> None:
 
 
 @app.command()
-def env(stack: StackOption = None) -> None:
+def env(
+    stack: StackOption = None,
+    principal: Annotated[
+        str | None, typer.Option("--as", help="One of cairn:principals in the stack's config; else the admin.")
+    ] = None,
+) -> None:
     """Shell exports with which any tool joins the stack: eval "$(cairn env)"."""
     from cairn.cli.env import show_env
 
-    show_env(stack)
+    show_env(stack, principal)
 
 
 @app.command()

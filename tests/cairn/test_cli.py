@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from cairn.cli.env import show_env
 from cairn.cli.run import command_environment
 from cairn.cli.tables import age
+from cairn.errors import CairnError
 from cairn.hook import SITE_DIR
 from cairn.stack import Stack
 
@@ -27,11 +29,23 @@ EXPORTED = {
 def test_env_is_shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A shell reads every export back as it was, quotes included."""
     monkeypatch.setattr("cairn.cli.env.find", lambda _name: STACK)
-    show_env(None)
+    show_env(None, None)
     text = capsys.readouterr().out
     assert set(re.findall(r"^export (\w+)=", text, re.MULTILINE)) == EXPORTED
     done = subprocess.run(["sh", "-c", f'{text}\nprintf %s "$CAIRN_TOKEN"'], capture_output=True, text=True, check=True)
     assert done.stdout == "it's"
+
+
+def test_env_as_another_principal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The principal's own token, none of the stack's S3 keys; a name that is not in the config is told with those."""
+    stack = replace(STACK, tokens={"dana": "hers"})
+    monkeypatch.setattr("cairn.cli.env.find", lambda _name: stack)
+    show_env(None, "dana")
+    text = capsys.readouterr().out
+    assert "export CAIRN_TOKEN=hers" in text
+    assert "AWS_" not in text.replace("AWS_ENDPOINT_URL_S3", "")
+    with pytest.raises(CairnError, match=r"no principal 'vic'.*there: dana"):
+        show_env(None, "vic")
 
 
 def test_run_environment() -> None:

@@ -82,7 +82,12 @@ def test_secrets_are_files_only(declared: Declared) -> None:
 def test_outputs(declared: Declared) -> None:
     """Addresses are plain, credentials are secret, and the admin's token is valid for the stack's key."""
     assert declared.outputs["api_endpoint"] == "http://127.0.0.1:8080"
-    assert {name for name, marked in declared.secrets.items() if marked} == {"token", "access_key", "secret_key"}
+    assert {name for name, marked in declared.secrets.items() if marked} == {
+        "token",
+        "tokens",
+        "access_key",
+        "secret_key",
+    }
     principal = tokens.verify(declared.outputs["token"], "test", secret("signing-key"))
     assert principal == tokens.Principal("admin", tokens.ROLE_ADMIN)
 

@@ -35,7 +35,12 @@ def test_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exactly the outputs of infra/tokens.py; credentials are secret, addresses are not."""
     declared = declare(lambda: program(monkeypatch))
     assert set(declared.outputs) == {value for key, value in vars(tokens).items() if key.startswith("OUTPUT_")}
-    assert {name for name, secret in declared.secrets.items() if secret} == {"token", "accessKey", "secretKey"}
+    assert {name for name, secret in declared.secrets.items() if secret} == {
+        "token",
+        "tokens",
+        "accessKey",
+        "secretKey",
+    }
     assert declared.outputs["apiEndpoint"] == "http://127.0.0.1:8080"
 
 

@@ -23,6 +23,7 @@ def test_names_are_the_released_ones() -> None:
         "OUTPUT_OBJECT_STORE_ENDPOINT": "objectStoreEndpoint",
         "OUTPUT_STAGING_BUCKET": "stagingBucket",
         "OUTPUT_TOKEN": "token",
+        "OUTPUT_TOKENS": "tokens",
         "OUTPUT_ACCESS_KEY": "accessKey",
         "OUTPUT_SECRET_KEY": "secretKey",
     }

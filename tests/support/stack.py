@@ -29,22 +29,26 @@ class Stack:
     site: Site
     config_file: Path
     environment: Mapping[str, str]
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, Any]
 
     @property
     def project(self) -> str:
         """Its Vertex project."""
-        return self.outputs["project"]
+        return str(self.outputs["project"])
 
     @property
     def location(self) -> str:
         """Its Vertex location."""
-        return self.outputs["location"]
+        return str(self.outputs["location"])
 
     @property
     def token(self) -> str:
         """The admin's bearer token."""
-        return self.outputs["token"]
+        return str(self.outputs["token"])
+
+    def headers_of(self, principal: str) -> dict[str, str]:
+        """Those of a principal that the stack's config names."""
+        return {"Authorization": f"Bearer {self.outputs['tokens'][principal]}"}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -54,7 +58,7 @@ class Stack:
     @property
     def api_endpoint(self) -> str:
         """http://HOST:PORT of the gateway."""
-        return self.outputs["apiEndpoint"]
+        return str(self.outputs["apiEndpoint"])
 
     @property
     def vertex_url(self) -> str:
@@ -64,27 +68,27 @@ class Stack:
     @property
     def staging_bucket(self) -> str:
         """The staging bucket's name."""
-        return self.outputs["stagingBucket"]
+        return str(self.outputs["stagingBucket"])
 
     @property
     def tracking_uri(self) -> str:
         """MLflow's address."""
-        return self.outputs["trackingUri"]
+        return str(self.outputs["trackingUri"])
 
     @property
     def object_store_endpoint(self) -> str:
         """The S3 address."""
-        return self.outputs["objectStoreEndpoint"]
+        return str(self.outputs["objectStoreEndpoint"])
 
     @property
     def access_key(self) -> str:
         """The S3 access key."""
-        return self.outputs["accessKey"]
+        return str(self.outputs["accessKey"])
 
     @property
     def secret_key(self) -> str:
         """The S3 secret key."""
-        return self.outputs["secretKey"]
+        return str(self.outputs["secretKey"])
 
     @property
     def variables(self) -> dict[str, str]:

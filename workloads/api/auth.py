@@ -16,6 +16,11 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 DEFAULT_LIFETIME_S: Final = 3600  # an admin's token has no end; clients refresh it hourly all the same
 
+_RIGHTS: Final = {
+    tokens.ROLE_VIEWER: "a viewer only reads; predictions and changes take the role developer",
+    tokens.ROLE_WORKLOAD: "jobs and model servers read models and endpoints, predict, and reach their own buckets; "
+    "use a developer's or the admin's token for the rest",
+}
 # What jobs and model servers may do beside predicting: read what predictions need, and themselves.
 _READABLE: Final = frozenset({"ModelService", "EndpointService", "PredictionService", "Operations"})
 
@@ -44,28 +49,34 @@ def authorize(call: Call) -> None:
     Raises:
         ApiError: PERMISSION_DENIED.
     """
+    if not _may_call(call):
+        who, role = call.principal.subject, call.principal.role
+        rights = _RIGHTS.get(role, "this role may do nothing here")
+        text = f"{who} (role {role or 'none'}) may not call {call.method.key}: {rights}."
+        raise ApiError("PERMISSION_DENIED", text)
+
+
+def _may_call(call: Call) -> bool:
     principal, method = call.principal, call.method
-    if principal.role == tokens.ROLE_ADMIN or method.service == "PredictionService":
-        return
-    reads = method.name.startswith(("Get", "List", "Wait"))
+    if method.service == "PredictionService":
+        return principal.role in tokens.ROLES_THAT_PREDICT
+    if principal.manages:
+        return True
+    if not method.name.startswith(("Get", "List", "Wait")):
+        return False
     own = call.request.get("name") == principal.subject
-    if principal.role == tokens.ROLE_WORKLOAD and reads and (own or method.service in _READABLE):
-        return
-    raise ApiError(
-        "PERMISSION_DENIED",
-        f"{principal.subject} (role {principal.role or 'none'}) may not call {method.key}: jobs and model servers read "
-        "models and endpoints, predict, and reach their own buckets; use the admin's token for the rest.",
-    )
+    return principal.is_person or (principal.role == tokens.ROLE_WORKLOAD and (own or method.service in _READABLE))
 
 
-def require_admin(principal: Principal, what: str) -> None:
-    """Refuse anybody else.
+def require_person(principal: Principal, what: str) -> None:
+    """Refuse jobs and model servers.
 
     Raises:
         ApiError: PERMISSION_DENIED.
     """
-    if principal.role != tokens.ROLE_ADMIN:
-        raise ApiError("PERMISSION_DENIED", f"{principal.subject} may not {what}: only the admin's token does.")
+    if not principal.is_person:
+        allowed = ", ".join(tokens.ROLES_OF_PEOPLE)
+        raise ApiError("PERMISSION_DENIED", f"{principal.subject} may not {what}: it takes one of the roles {allowed}.")
 
 
 def exchange(body: bytes, stack: str, key: str) -> tuple[int, Mapping[str, Any]]:

@@ -40,7 +40,7 @@ class Extensions:
 
     async def status(self, request: Request) -> Response:
         """Services, capacity in use, and the queue."""
-        auth.require_admin(self.principal(request), "read the stack's status")
+        auth.require_person(self.principal(request), "read the stack's status")
         services = await health.services(self.context)
         capacity, queue = await run_in_threadpool(lambda: (self._capacity(), self._queue()))
         return JSONResponse({"services": services, "capacity": capacity, "queue": queue})
@@ -74,7 +74,7 @@ class Extensions:
 
     async def usage(self, request: Request) -> Response:
         """What each job has used so far, newest first."""
-        auth.require_admin(self.principal(request), "read the stack's usage")
+        auth.require_person(self.principal(request), "read the stack's usage")
         rows = await run_in_threadpool(lambda: [row for kind in JOBS for row in self.context.store.list(kind)])
         rows.sort(key=lambda row: row.create_time, reverse=True)
         return JSONResponse({"jobs": [self._used(row) for row in rows]})
@@ -88,7 +88,7 @@ class Extensions:
         """A resource's log lines, as text or (alt=json) JSON lines; follow=1 streams until the job has ended."""
         principal, name = self.principal(request), request.path_params["name"]
         if principal.subject != name:
-            auth.require_admin(principal, f"read the logs of {name}")
+            auth.require_person(principal, f"read the logs of {name}")
         query = request.query_params
         try:
             since = int(query.get("since", "0"))

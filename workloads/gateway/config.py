@@ -10,6 +10,7 @@ from workloads.gateway.hosts import whole
 from workloads.gateway.measures import FORMAT
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
+from workloads.tokens import ROLES_THAT_PREDICT
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
@@ -100,6 +101,10 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "SLOTS": str(SLOTS),
         "UNAUTHENTICATED": quoted(
             error_body(401, "The prediction needs a valid bearer token of this stack; take one from `cairn env`.")
+        ),
+        "ROLES": " ".join(ROLES_THAT_PREDICT),
+        "FORBIDDEN": quoted(
+            error_body(403, f"Predictions take one of the roles {', '.join(ROLES_THAT_PREDICT)}; a viewer only reads.")
         ),
         "ERRORS": "\n".join(f"    {http_error(status, text)}" for status, text in _ERRORS.items()),
         "API_DOWN": http_error(503, "The API doesn't answer. See `cairn status`; predictions keep working meanwhile."),

@@ -1,8 +1,9 @@
 """Who may ask MLflow for what, decided from the request alone. Used by guard.py.
 
-The admin may do everything that this server serves. A workload (a job, a model server) may read everything and write
-experiments, runs, traces, artefacts, models and aliases; it may not delete, restore or rename anything. MLflow reaches
-the object store with the stack's own keys, so a workload may only name artefact places that its token opens.
+Admin and developers may do everything that this server serves, viewers read. A workload (a job, a model server) may
+read everything and write experiments, runs, traces, artefacts, models and aliases; it may not delete, restore or rename
+anything. MLflow reaches the object store with the stack's own keys, so nobody but the admin may name artefact places
+that the token doesn't open.
 """
 
 import json
@@ -10,7 +11,7 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from workloads.tokens import ROLE_ADMIN, ROLE_WORKLOAD, Principal
+from workloads.tokens import ROLE_ADMIN, Principal
 
 # Parts of MLflow that call out, run code or keep other services' keys; the platform has its own for each.
 _OFF: Final = frozenset(
@@ -25,6 +26,10 @@ _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WRITES: Final = re.compile(
     r"/(ajax-)?api/[23]\.0/(mlflow/(experiments|runs|traces|logged-models|registered-models|model-versions|datasets"
     r"|metrics|upload-artifact)(/.*)?|mlflow-artifacts/.*)|/graphql|/v1/(traces|metrics)"
+)
+_SEARCHES: Final = re.compile(
+    r"/(ajax-)?api/[23]\.0/mlflow/((experiments|runs|traces|logged-models|datasets|registered-models|model-versions)"
+    r"/(search|search-datasets|batchGetInfos|get-latest-versions))"
 )
 _DESTRUCTIVE: Final = re.compile(r"(delete|restore|rename|purge)[a-z-]*")
 _PLACES: Final = {"experiments/create": "artifact_location", "model-versions/create": "source"}
@@ -42,11 +47,18 @@ def refusal(principal: Principal, method: str, path: str) -> str | None:
     artifacts = "mlflow-artifacts" in parts[:3]
     if not artifacts and _OFF & set(parts):
         return "this part of MLflow is off here: the platform has its own services for it"
-    if principal.role == ROLE_ADMIN:
+    if principal.manages:
         return None
-    if principal.role != ROLE_WORKLOAD:
-        return f"role '{principal.role}' has no access to tracking"
+    if not principal.writes:
+        return _reader_refusal(principal, method, path)
     return None if method in _READS else _write_refusal(method, path, None if artifacts else parts[-1])
+
+
+def _reader_refusal(principal: Principal, method: str, path: str) -> str | None:
+    """Of a viewer, or of a role that nobody knows. MLflow's searches are POSTs."""
+    if not principal.is_person:
+        return f"role '{principal.role}' has no access to tracking"
+    return None if method in _READS or _SEARCHES.fullmatch(path) else f"{principal.subject} is a viewer, who only reads"
 
 
 def _write_refusal(method: str, path: str, verb: str | None) -> str | None:

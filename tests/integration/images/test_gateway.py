@@ -260,6 +260,16 @@ def test_only_valid_tokens_of_the_stack_predict(one: Gateway) -> None:
             assert headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("role", "status"), [("admin", 200), ("developer", 200), ("viewer", 403), ("", 403), ("x", 403)]
+)
+def test_roles_that_predict(one: Gateway, role: str, status: int) -> None:
+    """Everybody but viewers and roles that nobody knows; the refusal is in Google's model."""
+    found, _, body = one.predict(token=tokens.sign(tokens.Principal("p", role), STACK, KEY))
+    assert found == status
+    assert status == 200 or json.loads(body)["error"]["status"] == "PERMISSION_DENIED"
+
+
 def test_bad_tables_and_strangers_change_nothing(one: Gateway) -> None:
     """400 with the place for a bad table, 401 without and 403 with a workload's token; predictions go on."""
     status, answer = one.put(table(model("1", 90, "a")))

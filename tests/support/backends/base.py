@@ -18,6 +18,7 @@ MACHINE_TYPES = {
     "n1-standard-4": {"cpu": 0.7, "memory": "2Gi", "pricePerHour": 0.1900},
     "n1-standard-8": {"cpu": 1.2, "memory": "3Gi", "pricePerHour": 0.3800},
 }
+PRINCIPALS = {"dana": "developer", "vic": "viewer"}
 
 
 class Site(Protocol):
@@ -90,7 +91,12 @@ class Site(Protocol):
 def small_config(stack_file: str, ports: Json) -> Json:
     """A committed stack's config with other ports, and small enough that the queue can be tested."""
     config: Json = yaml.safe_load((ROOT / "stacks" / stack_file).read_text(encoding="utf-8"))
-    config["config"] |= {"cairn:ports": ports, "cairn:capacity": CAPACITY, "cairn:machineTypes": MACHINE_TYPES}
+    config["config"] |= {
+        "cairn:principals": PRINCIPALS,
+        "cairn:ports": ports,
+        "cairn:capacity": CAPACITY,
+        "cairn:machineTypes": MACHINE_TYPES,
+    }
     return config
 
 

@@ -289,6 +289,33 @@ def test_tokens(client: httpx.Client) -> None:
         refused(client.request(verb, path, json=body, headers=workload), "PERMISSION_DENIED")
 
 
+def test_roles_of_people(client: httpx.Client) -> None:
+    """A viewer reads all and changes nothing, a developer does both; a made-up role may nothing."""
+    viewer, developer, nobody = (
+        {"Authorization": f"Bearer {token(role, role)}"} for role in ("viewer", "developer", "x")
+    )
+    made = client.post(JOBS, json=job(), headers=developer).raise_for_status().json()["name"]
+    for path in (JOBS, f"/v1/{made}", "/cairn/v1/usage", f"/cairn/v1/logs/{made}"):
+        assert client.get(path, headers=viewer).status_code == 200
+        assert client.get(path, headers=developer).status_code == 200
+        refused(client.get(path, headers=nobody), "PERMISSION_DENIED")
+    predict = f"/v1/{PARENT}/endpoints/1:predict"
+    for verb, path, body in (
+        ("POST", JOBS, job()),
+        ("POST", f"/v1/{made}:cancel", {}),
+        ("DELETE", f"/v1/{made}", None),
+        ("POST", f"/v1/{PARENT}/endpoints", {"displayName": "e"}),
+        ("POST", predict, {"instances": [1]}),
+    ):
+        assert (
+            "a viewer only reads"
+            in refused(client.request(verb, path, json=body, headers=viewer), "PERMISSION_DENIED")["message"]
+        )
+        refused(client.request(verb, path, json=body, headers=nobody), "PERMISSION_DENIED")
+    refused(client.post(predict, json={"instances": [1]}, headers=developer), "NOT_FOUND")
+    assert client.post(f"/v1/{made}:cancel", json={}, headers=developer).status_code == 200
+
+
 def test_token_exchange(client: httpx.Client) -> None:
     """RFC 8693: a valid subject token comes back with its lifetime; another one is refused in OAuth's own form."""
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": token()}

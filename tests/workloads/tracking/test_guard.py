@@ -190,6 +190,31 @@ def test_a_body_too_long_to_check_is_refused(client: Client) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [
+        ("GET", "/api/2.0/mlflow/runs/get", 200),
+        ("GET", "/", 200),
+        ("POST", "/api/2.0/mlflow/runs/search", 200),
+        ("POST", "/api/2.0/mlflow/experiments/search", 200),
+        ("POST", "/api/3.0/mlflow/traces/search", 200),
+        ("POST", "/ajax-api/2.0/mlflow/logged-models/search", 200),
+        ("POST", "/api/2.0/mlflow/runs/create", 403),
+        ("POST", "/api/2.0/mlflow/runs/log-batch", 403),
+        ("POST", "/api/2.0/mlflow/runs/delete", 403),
+        ("POST", "/api/2.0/mlflow/registered-models/create", 403),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/x", 403),
+        ("DELETE", "/api/2.0/mlflow-artifacts/artifacts/0/x", 403),
+        ("POST", "/graphql", 403),
+        ("POST", "/api/2.0/mlflow/runs/search/../delete", 403),
+    ],
+)
+def test_what_a_viewer_may_do(client: Client, verb: str, path: str, status: int) -> None:
+    """A viewer reads, searches included, which MLflow sends as POSTs, and writes nothing."""
+    headers = bearer(token(tokens.ROLE_VIEWER))
+    assert client.request(verb, path, headers=headers).status_code == status
+
+
 def test_an_unknown_role_has_no_access(client: Client) -> None:
     """A token signed for a role of the future is not taken for an admin's."""
     assert client.request("GET", SEARCH, headers=bearer(token("auditor"))).status_code == 403

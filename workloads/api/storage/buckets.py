@@ -55,7 +55,7 @@ async def insert(call: Call) -> Response:
     """POST /b."""
     message = await call.json()
     name = str(message.get("name", ""))
-    call.require_admin(f"create bucket {name}")
+    call.require_manager(f"create bucket {name}")
     names.check_new_bucket(name)
     tags = _tags(message, {_METAGENERATION: "1"})
     await _s3(call, "PUT", name)
@@ -81,7 +81,7 @@ async def update(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """DELETE /b/B, when it is empty."""
-    call.require_admin(f"delete bucket {call.bucket}")
+    call.require_manager(f"delete bucket {call.bucket}")
     await _s3(call, "HEAD", call.bucket)
     _check_metageneration(call, await _read_tags(call, call.bucket))
     await _s3(call, "DELETE", call.bucket)
@@ -89,7 +89,7 @@ async def delete(call: Call) -> Response:
 
 
 async def _change(call: Call, *, replace: bool) -> Response:
-    call.require_admin(f"change bucket {call.bucket}")
+    call.require_manager(f"change bucket {call.bucket}")
     await _s3(call, "HEAD", call.bucket)
     old = await _read_tags(call, call.bucket)
     _check_metageneration(call, old)

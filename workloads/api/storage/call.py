@@ -13,7 +13,7 @@ from workloads.api.storage import resource
 from workloads.api.storage.errors import S3Error, StorageError, from_s3
 from workloads.api.storage.resource import StoredObject
 from workloads.api.storage.s3 import ObjectStore
-from workloads.tokens import ROLE_ADMIN, InvalidToken, Principal, verify
+from workloads.tokens import InvalidToken, Principal, verify
 
 MAX_JSON_BYTES: Final = 1 << 20
 
@@ -60,10 +60,10 @@ class Call:
         scheme = self.request.headers.get("x-forwarded-proto", url.scheme)
         return f"{scheme}://{self.request.headers.get('host', url.netloc)}"
 
-    def require_admin(self, what: str) -> None:
+    def require_manager(self, what: str) -> None:
         """Raise a 403 unless the principal manages the stack."""
-        if self.principal.role != ROLE_ADMIN:
-            raise StorageError(403, f"{self.principal.subject} may not {what}: only the stack's admin may.")
+        if not self.principal.manages:
+            raise StorageError(403, f"{self.principal.subject} may not {what}: it takes the role admin or developer.")
 
     def require_bucket(self, bucket: str) -> None:
         """Raise a 403 unless the principal may open the bucket."""

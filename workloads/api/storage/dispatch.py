@@ -47,6 +47,7 @@ _UPLOADS: Final[Mapping[str, Handler]] = {
     "resumable": resumable.start,
 }
 _SESSION: Final[Mapping[str, Handler]] = {"PUT": resumable.chunk, "POST": resumable.chunk, "DELETE": resumable.cancel}
+_READS: Final = ("GET", "HEAD")
 _PREFIXES: Final = ("/resumable/upload/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/storage/v1/")
 
 
@@ -72,6 +73,10 @@ async def answer(request: Request, deps: StorageDeps) -> Response:
 
 def _route(request: Request, deps: StorageDeps) -> tuple[Call, Handler]:
     principal = deps.authenticate(request)
+    if request.method not in _READS and not principal.writes:
+        raise StorageError(
+            403, f"{principal.subject} (role {principal.role or 'none'}) only reads objects and buckets."
+        )
     raw = request.scope.get("raw_path") or request.url.path.encode()
     path = raw.decode("latin-1")
     prefix = next(p for p in _PREFIXES if path.startswith(p))

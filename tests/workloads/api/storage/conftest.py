@@ -30,9 +30,9 @@ class Surface:
     url: str
     clients: list[storage.Client] = field(default_factory=list)
 
-    def client(self, buckets: tuple[str, ...] | None = None) -> storage.Client:
-        """Google's client as the admin, or as a job that may open only `buckets`."""
-        role = tokens.ROLE_ADMIN if buckets is None else tokens.ROLE_WORKLOAD
+    def client(self, buckets: tuple[str, ...] | None = None, role: str = "") -> storage.Client:
+        """Google's client as the admin, as a job that may open only `buckets`, or in another role."""
+        role = role or (tokens.ROLE_ADMIN if buckets is None else tokens.ROLE_WORKLOAD)
         token = tokens.sign(tokens.Principal("tester", role, buckets), STACK, KEY)
         credentials = Credentials(token=token)  # type: ignore[no-untyped-call]
         made = storage.Client(project="p", credentials=credentials, client_options={"api_endpoint": self.url})

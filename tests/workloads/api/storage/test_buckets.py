@@ -11,6 +11,7 @@ from mypy_boto3_s3 import S3Client
 
 from tests.support.versitygw import S3Server, free_port
 from tests.workloads.api.storage.conftest import Surface, serve
+from workloads import tokens
 
 
 def test_create_and_get(client: storage.Client, boto: S3Client) -> None:
@@ -96,6 +97,30 @@ def test_a_job_reaches_its_own_buckets_only(
         with pytest.raises(exceptions.Forbidden):
             attempt()
     assert other.blob("secret").download_as_bytes() == b"secret"
+
+
+def test_a_viewer_reads_every_bucket_and_changes_none(surface: Surface, bucket: storage.Bucket) -> None:
+    """Listing and downloading work; each way to write, sessions and batches too, is a 403."""
+    bucket.blob("x").upload_from_string(b"here")
+    viewer = surface.client(role=tokens.ROLE_VIEWER)
+    theirs = viewer.bucket(bucket.name)
+    assert theirs.blob("x").download_as_bytes() == b"here"
+    assert bucket.name in {each.name for each in viewer.list_buckets()}
+    attempts: list[Callable[[], object]] = [
+        lambda: theirs.blob("new").upload_from_string(b"x"),
+        lambda: theirs.blob("new").upload_from_string(b"x" * (9 << 20)),
+        theirs.blob("x").delete,
+        lambda: theirs.copy_blob(theirs.blob("x"), theirs, "y"),
+        lambda: theirs.blob("y").compose([theirs.blob("x")]),
+        lambda: viewer.create_bucket("b-of-a-viewer"),
+        theirs.delete,
+    ]
+    for attempt in attempts:
+        with pytest.raises(exceptions.Forbidden):
+            attempt()
+    with pytest.raises(exceptions.Forbidden), viewer.batch():
+        theirs.blob("x").delete()
+    assert [blob.name for blob in bucket.list_blobs()] == ["x"]
 
 
 def test_no_token_no_answer(surface: Surface, bucket: storage.Bucket) -> None:

@@ -131,7 +131,15 @@ class Blueprint:
     def _endpoints(self, config: PlatformConfig, images: Mapping[str, pulumi.Output[str]], store: ObjectStore) -> None:
         for name, endpoint in self.settings.endpoints.items():
             models = tuple(
-                DeclaredModel(each.model, each.artifact_uri, each.image, each.machine_type, each.replicas, each.traffic)
+                DeclaredModel(
+                    each.model,
+                    each.artifact_uri,
+                    each.image,
+                    each.machine_type,
+                    each.replicas,
+                    each.traffic,
+                    each.rollout,
+                )
                 for each in endpoint.models
             )
             args = EndpointArgs(endpoint.display_name, models, config, images, self.signing_key)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra.reading import Section, listed, nearest
+from workloads.plans.rollouts import Rollout
 
 ALL_TRAFFIC: Final = 100  # percent
 
@@ -17,7 +18,8 @@ class EndpointModel:
         model: id of the model in the registry, for the answers of predict.
         artifact_uri: gs:// folder of the model's files.
         image: a prebuilt family ("prediction/sklearn-cpu") or any image that keeps Vertex's serving contract.
-        traffic: percent.
+        traffic: percent; of a model with a rollout 0.
+        rollout: how a new version comes to its traffic; None for at once.
     """
 
     model: str
@@ -26,6 +28,7 @@ class EndpointModel:
     machine_type: str
     replicas: int
     traffic: int
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,45 @@ def read(top: Section) -> dict[str, DeclaredEndpoint]:
 
 
 def _model(section: Section) -> EndpointModel:
+    rollout = _rollout(section.section("rollout", {})) if section.has("rollout") else None
     model = EndpointModel(
         model=section.text("model"),
         artifact_uri=section.text("artifactUri", pattern=r"gs://[^/]+/.+", wanted="a gs://bucket/folder"),
         image=section.text("image"),
         machine_type=section.text("machineType"),
         replicas=section.whole("replicas", 1, low=1, high=100),
-        traffic=section.whole("traffic", 100, low=0, high=100),
+        traffic=section.whole("traffic", 0 if rollout else ALL_TRAFFIC, low=0, high=ALL_TRAFFIC),
+        rollout=rollout,
     )
     section.close()
     return model
+
+
+def _rollout(section: Section) -> Rollout:
+    """All optional; what is left out is as `Rollout` has it."""
+    usual = Rollout()
+    rollout = Rollout(
+        steps=section.value("steps", "percents that rise to 100, such as [5, 25, 50, 100]", _steps, usual.steps),
+        step_s=section.number("stepSeconds", usual.step_s),
+        min_requests=section.whole("minRequests", usual.min_requests, low=1),
+        max_error_rate=section.value("maxErrorRate", "a share from 0 to 1", _share, usual.max_error_rate),
+        max_latency_ms=section.number("maxLatencyMs", usual.max_latency_ms),
+        max_latency_ratio=section.number("maxLatencyRatio", usual.max_latency_ratio),
+    )
+    section.close()
+    return rollout
+
+
+def _steps(raw: object) -> tuple[int, ...] | None:
+    if not isinstance(raw, list) or not all(type(each) is int for each in raw):
+        return None
+    rises = raw == sorted(set(raw)) and raw[:1] > [0]
+    return tuple(raw) if rises and raw[-1] == ALL_TRAFFIC else None
+
+
+def _share(raw: object) -> float | None:
+    is_share = isinstance(raw, int | float) and not isinstance(raw, bool) and 0 <= raw <= 1
+    return float(raw) if is_share else None  # type: ignore[arg-type]  # a number, by the line before
 
 
 def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str], buckets: Collection[str]) -> list[str]:
@@ -75,6 +107,12 @@ def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str],
             found.append(
                 f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
             )
+    coming = [index for index, model in enumerate(endpoint.models) if model.rollout]
+    if len(coming) > 1:
+        found.append(f"{path}.models: {len(coming)} have a rollout; one version at a time can come to its traffic")
+    for index in coming:
+        if endpoint.models[index].traffic:
+            found.append(f"{path}.models[{index}] has a rollout, which its traffic follows from: leave traffic out")
     total = sum(model.traffic for model in endpoint.models)
     if total != ALL_TRAFFIC:
         found.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")

@@ -61,6 +61,10 @@ class Section:
         """How a key of this section is called in messages."""
         return f"{self.path}:{name}" if ":" not in self.path else f"{self.path}.{name}"
 
+    def has(self, name: str) -> bool:
+        """Whether the key is given."""
+        return name in self._raw
+
     def value(self, name: str, wanted: str, convert: Callable[[Any], T | None], default: T) -> T:
         """The key's value as `convert` makes it; None from it, or a missing key without default, is a problem."""
         self._asked.append(name)

@@ -16,6 +16,7 @@ def show_status(name: str | None) -> None:
     _show_capacity(status["capacity"])
     _show_queue(status["queue"])
     _show_endpoints(client.resources("endpoints"))
+    _show_rollouts(status["rollouts"])
     console.print(f"API {stack.api_endpoint}  project {stack.project}  location {stack.location}", highlight=False)
     console.print(f"MLflow {stack.tracking_uri or '-'}  S3 {stack.object_store_endpoint or '-'}", highlight=False)
 
@@ -58,4 +59,14 @@ def _show_endpoints(endpoints: list[dict[str, Any]]) -> None:
             for model in endpoint.get("deployedModels", [])
         ]
         result.add_row(short_id(endpoint["name"]), endpoint.get("displayName", ""), ", ".join(models) or "none")
+    console.print(result)
+
+
+def _show_rollouts(rollouts: list[dict[str, Any]]) -> None:
+    if not rollouts:
+        return
+    result = table("Rollouts", "ENDPOINT", "DEPLOYED MODEL", "STATE", ">TRAFFIC", "WHY")
+    for each in rollouts:
+        traffic = f"{each['traffic']}%"
+        result.add_row(short_id(each["endpoint"]), each["deployed_model"], each["state"], traffic, each["reason"])
     console.print(result)

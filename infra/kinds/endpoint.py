@@ -16,13 +16,19 @@ from workloads import tokens as bearer
 from workloads.config import PlatformConfig
 from workloads.plans import serving
 from workloads.plans.container import Group
+from workloads.plans.rollouts import Rollout
 
 TOKEN_PLACEHOLDER: Final = "@TOKEN@"
 
 
 @dataclass(frozen=True)
 class DeclaredModel:
-    """A model of a declared endpoint; `traffic` is in percent."""
+    """A model of a declared endpoint.
+
+    Attributes:
+        traffic: percent; 0 for one with a rollout.
+        rollout: how its traffic rises, and when it is taken back; None when `traffic` is what it gets.
+    """
 
     model: str
     artifact_uri: str
@@ -30,6 +36,7 @@ class DeclaredModel:
     machine_type: str
     replicas: int = 1
     traffic: int = 100
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel
             weight=each.traffic,
             replicas=each.replicas,
             machine={"machineType": each.machine_type},
+            rollout=each.rollout.to_json() if each.rollout else {},
         )
         for number, each in enumerate(args.models, start=1)
     ]

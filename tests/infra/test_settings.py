@@ -11,6 +11,7 @@ import yaml
 from infra.reading import SettingsError
 from infra.settings import SERVICE_LIMITS, parse
 from workloads.config import Toleration
+from workloads.plans.rollouts import Rollout
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {
@@ -62,6 +63,9 @@ def test_good_settings() -> None:
     assert settings.resources["api"].memory_mib == 1024
     assert settings.resources["api"].cpu == SERVICE_LIMITS["api"].cpu
     assert settings.endpoints["delays"].models[0].traffic == 100
+    coming = {**MODEL, "rollout": {"steps": [10, 100], "stepSeconds": 60, "maxLatencyRatio": 1.5}}
+    (_, model) = parse(as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL, coming]}}})).endpoints["e"].models
+    assert (model.traffic, model.rollout) == (0, Rollout(steps=(10, 100), step_s=60, max_latency_ratio=1.5))
 
 
 @pytest.mark.parametrize("stack", ["kubernetes", "local", "workstation"])
@@ -136,6 +140,26 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "traffic",
         {"endpoints": {"e": {"models": [{**MODEL, "traffic": 60}]}}},
         ("cairn:endpoints.e.models: traffic adds up to 60, it must be 100",),
+    ),
+    (
+        "two rollouts",
+        {"endpoints": {"e": {"models": [MODEL, {**MODEL, "rollout": {}}, {**MODEL, "rollout": {}}]}}},
+        ("cairn:endpoints.e.models: 2 have a rollout; one version at a time",),
+    ),
+    (
+        "a rollout with traffic",
+        {"endpoints": {"e": {"models": [{**MODEL, "traffic": 95}, {**MODEL, "traffic": 5, "rollout": {}}]}}},
+        ("cairn:endpoints.e.models[1] has a rollout, which its traffic follows from: leave traffic out",),
+    ),
+    (
+        "a rollout's steps",
+        {"endpoints": {"e": {"models": [MODEL, {**MODEL, "rollout": {"steps": [5, 50]}}]}}},
+        ("models[1].rollout.steps must be percents that rise to 100, such as [5, 25, 50, 100], it is [5, 50]",),
+    ),
+    (
+        "a rollout's error rate",
+        {"endpoints": {"e": {"models": [MODEL, {**MODEL, "rollout": {"maxErrorRate": 5}}]}}},
+        ("models[1].rollout.maxErrorRate must be a share from 0 to 1, it is 5",),
     ),
     ("no models", {"endpoints": {"e": {"models": []}}}, ("cairn:endpoints.e.models is empty",)),
     (

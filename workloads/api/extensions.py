@@ -14,6 +14,7 @@ from workloads.api import auth, health
 from workloads.api.errors import invalid
 from workloads.api.handlers import Context, Json
 from workloads.api.vertex.messages import timestamp
+from workloads.plans import rollouts
 from workloads.plans.machines import Demand
 from workloads.store import LogLine, NotFound, Resource
 from workloads.tokens import Principal
@@ -39,11 +40,13 @@ class Extensions:
     principal: Callable[[Request], Principal]
 
     async def status(self, request: Request) -> Response:
-        """Services, capacity in use, and the queue."""
+        """Services, capacity in use, the queue, and rollouts."""
         auth.require_person(self.principal(request), "read the stack's status")
         services = await health.services(self.context)
-        capacity, queue = await run_in_threadpool(lambda: (self._capacity(), self._queue()))
-        return JSONResponse({"services": services, "capacity": capacity, "queue": queue})
+        parts = await run_in_threadpool(
+            lambda: {"capacity": self._capacity(), "queue": self._queue(), "rollouts": self._rollouts()}
+        )
+        return JSONResponse({"services": services, **parts})
 
     def _capacity(self) -> Json:
         config = self.context.config
@@ -70,6 +73,22 @@ class Extensions:
                 "since": timestamp(row.create_time),
             }
             for position, row in enumerate(waiting, 1)
+        ]
+
+    def _rollouts(self) -> list[Json]:
+        """New versions of declared endpoints on the way to their traffic, or where that has ended, and why."""
+        rows = self.context.store.list("endpoints")
+        return [
+            {
+                "endpoint": row.name,
+                "deployed_model": model_id,
+                "state": entry["rollout"]["state"],
+                "traffic": rollouts.share(entry["rollout"]),
+                "reason": entry["rollout"]["reason"],
+            }
+            for row in rows
+            for model_id, entry in row.status.get("deployed", {}).items()
+            if entry.get("rollout")
         ]
 
     async def usage(self, request: Request) -> Response:

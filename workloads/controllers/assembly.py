@@ -14,6 +14,7 @@ from workloads.controllers.operations import Method, Operations
 from workloads.controllers.orphans import Orphans
 from workloads.controllers.platform import Platform
 from workloads.controllers.queue import Queue
+from workloads.controllers.rollouts import Rollouts
 from workloads.controllers.servers import Servers
 from workloads.controllers.training_pipelines import TrainingPipelines
 from workloads.controllers.undeploy import Undeploy
@@ -38,7 +39,7 @@ class Assembly:
             [
                 *(JobController(platform, kind, self.logs) for kind in kinds),
                 TrainingPipelines(platform),
-                Endpoints(rows, servers, routes),
+                Endpoints(rows, servers, routes, Rollouts(platform, rows, servers, routes)),
                 Operations(platform, methods),
             ],
             turn_chores=[self.queue.admit],

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from workloads import contract
+from workloads.controllers import rollouts
 from workloads.controllers.endpoint_rows import EndpointRows, deployed
 from workloads.controllers.platform import Json, Platform, timestamp
 from workloads.plans.serving import DeployedModel
@@ -48,15 +49,17 @@ class Declared:
 
 
 def _apply(message: Json, entries: dict[str, Json], wanted: Models, now: str) -> None:
-    old = {model_id for model_id, entry in entries.items() if entry.get("declared")}
+    old = {model_id: entry for model_id, entry in entries.items() if entry.get("declared")}
     for model_id in old:
         del entries[model_id]
     for model_id, model in wanted.items():
-        entries[model_id] = {"model": model.to_json(), "phase": "ready", "declared": True}
+        state = rollouts.begun(model, old.get(model_id))
+        begun = {"rollout": state} if state else {}
+        entries[model_id] = {"model": model.to_json(), "phase": "ready", "declared": True, **begun}
     kept = [each for each in message.get("deployedModels", []) if each["id"] not in old]
     message["deployedModels"] = [*kept, *(_message(model, now) for model in wanted.values())]
     split = {k: v for k, v in message.get("trafficSplit", {}).items() if k not in old}
-    message["trafficSplit"] = {**split, **{model_id: model.weight for model_id, model in wanted.items()}}
+    message["trafficSplit"] = {**split, **rollouts.split(entries)}
 
 
 def _message(model: DeployedModel, now: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from workloads.controllers.endpoint_rows import EndpointRows, current, deployed,
 from workloads.controllers.engines.base import Container
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json
+from workloads.controllers.rollouts import Rollouts
 from workloads.controllers.servers import Servers
 from workloads.plans import serving
 from workloads.plans.container import Probe, container_name
@@ -28,8 +29,8 @@ class Endpoints:
     collection = "endpoints"
     states: Sequence[str] | None = None
 
-    def __init__(self, rows: EndpointRows, running: Servers, table: Routes) -> None:
-        self._rows, self._servers, self._routes = rows, running, table
+    def __init__(self, rows: EndpointRows, running: Servers, table: Routes, rollouts: Rollouts) -> None:
+        self._rows, self._servers, self._routes, self._rollouts = rows, running, table, rollouts
         self._failed: dict[str, int] = {}  # server → health checks failed in a row
         self._unreachable: dict[str, int] = {}  # server → liveness checks failed in a row
         self._probed: dict[str, float] = {}
@@ -48,7 +49,7 @@ class Endpoints:
         self._servers.remove(sorted(gone), containers)
         if entries and not self._servers.are_supervised:
             self._probe(row, containers)
-        return PROBE_S if entries else None
+        return self._rollouts.step(row) or (PROBE_S if entries else None)
 
     def _keep(self, entry: Json, containers: Sequence[Container]) -> None:
         """As many servers run as are needed, and their logs are kept."""

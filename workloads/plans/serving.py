@@ -12,6 +12,7 @@ from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resour
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
+_LATER: Final = ("rollout",)  # not in labels that don't need it: they are as before the field was there
 Json = Mapping[str, Any]
 
 
@@ -27,6 +28,7 @@ class DeployedModel:
         predict_route, health_route: "" means Vertex' defaults.
         machine: Vertex' machineSpec message.
         command, args, env: as the user wrote them, so with `$(NAME)`.
+        rollout: a declared model's plans.rollouts.Rollout as JSON; {} when `weight` is its traffic from the start.
     """
 
     endpoint: str
@@ -45,6 +47,7 @@ class DeployedModel:
     port: int = contract.MODEL_SERVER_PORT
     predict_route: str = ""
     health_route: str = ""
+    rollout: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def _base_route(self) -> str:
@@ -62,7 +65,8 @@ class DeployedModel:
 
     def to_json(self) -> str:
         """As the label keeps it; stable for equal models, and with the variables in their order, which counts."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        fields = {key: value for key, value in asdict(self).items() if value or key not in _LATER}
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "DeployedModel":

@@ -1,5 +1,7 @@
 """Each kind's plan: what a wish becomes, without engine, mocks or network."""
 
+import json
+
 import pytest
 
 from infra.backends.base import ServiceSpec
@@ -8,6 +10,7 @@ from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.config import Capacity, MachineType, PlatformConfig
 from workloads.plans.errors import InvalidWish
+from workloads.plans.rollouts import Rollout
 
 DATABASE = DatabaseLink("database", "cairn", "db-password")
 STORE = ObjectStoreLink("http://object-store:9000", "access", "secret")
@@ -124,6 +127,14 @@ def model(**changes: object) -> endpoint.DeclaredModel:
 def endpoint_args(*models: endpoint.DeclaredModel) -> endpoint.EndpointArgs:
     """An endpoint of these models."""
     return endpoint.EndpointArgs("Delays", models, CONFIG, {"prediction/sklearn-cpu": "cairn/prediction:0"}, "k" * 40)
+
+
+def test_an_endpoint_with_a_new_version() -> None:
+    """A rollout is in the label of its model's containers; the label of a model without one is as it always was."""
+    planned = endpoint.plan("delays", endpoint_args(model(), model(traffic=0, rollout=Rollout(steps=(20, 100)))))
+    live, new = (json.loads(group.template.labels[contract.LABEL_DEPLOYED_MODEL]) for _, group in planned)
+    assert Rollout.from_json(new["rollout"]).steps == (20, 100)
+    assert "rollout" not in live
 
 
 def test_endpoint() -> None:

@@ -50,6 +50,22 @@ def test_status(client: httpx.Client, context: Context) -> None:
     assert all(service["detail"] for service in status["services"] if not service["healthy"])
 
 
+def test_status_tells_of_rollouts(client: httpx.Client, context: Context) -> None:
+    """How much traffic a new version of a declared endpoint has, and why it is where it is."""
+    assert client.get("/cairn/v1/status").json()["rollouts"] == []
+    rollout = {"rollout": {"steps": [5, 100]}, "state": "RUNNING", "step": 0, "reason": "its servers are healthy"}
+    deployed = {"1": {"phase": "ready"}, "2": {"phase": "ready", "rollout": rollout}}
+    context.store.create(f"{PARENT}/endpoints/e", {}, {"deployed": deployed})
+    (shown,) = client.get("/cairn/v1/status").raise_for_status().json()["rollouts"]
+    assert shown == {
+        "endpoint": f"{PARENT}/endpoints/e",
+        "deployed_model": "2",
+        "state": "RUNNING",
+        "traffic": 5,
+        "reason": "its servers are healthy",
+    }
+
+
 def test_usage(client: httpx.Client, context: Context) -> None:
     """What the controllers noted, zero before they did, newest first; and where the time of a job's start went."""
     moments = {"claimed_at": "2026-01-01T00:00:01Z", "container_at": {"created": "2026-01-01T00:00:02Z"}}

@@ -167,7 +167,8 @@ def _principals(top: Section) -> dict[str, str]:
 
 def _capacity(top: Section) -> Capacity:
     section = top.section("capacity")
-    capacity = Capacity(cpu=section.number("cpu"), memory_mib=section.memory_mib("memory"))
+    disk = section.memory_mib("jobDisk", Capacity.job_disk_mib)
+    capacity = Capacity(section.number("cpu"), section.memory_mib("memory"), disk)
     section.close()
     return capacity
 

@@ -72,10 +72,15 @@ def _tolerations(raw: Mapping[str, Any]) -> tuple[Toleration, ...]:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What jobs and model servers together may use at once: cores and MiB."""
+    """What jobs and model servers together may use at once: cores and MiB.
+
+    Attributes:
+        job_disk_mib: what each replica of a job may write to its own disk.
+    """
 
     cpu: float
     memory_mib: int
+    job_disk_mib: int = 10 * 1024
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (
         "unknown nested key",
         {"capacity": {**GOOD["capacity"], "gpu": 1}},
-        ("cairn:capacity.gpu", "cpu, memory", '"cpu"'),
+        ("cairn:capacity.gpu", "cpu, jobDisk, memory", '"cpu"'),
     ),
     ("missing", {"project": None}, ("cairn:project is missing", "project id")),
     (
@@ -104,6 +104,11 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("not JSON", {"ports": "8080"}, ("cairn:ports must be a mapping", "8080")),
     ("memory", {"capacity": {"cpu": 2, "memory": "4G"}}, ("cairn:capacity.memory", '"512Mi" or "2Gi"', '"4G"')),
     ("memory fraction", {"capacity": {"cpu": 2, "memory": "0.5Mi"}}, ("cairn:capacity.memory", "0.5Mi")),
+    (
+        "disk",
+        {"capacity": {**GOOD["capacity"], "jobDisk": "10G"}},
+        ("cairn:capacity.jobDisk", '"512Mi" or "2Gi"', '"10G"'),
+    ),
     ("no cores", {"capacity": {"cpu": 0, "memory": "4Gi"}}, ("cairn:capacity.cpu must be a number above 0",)),
     ("flag", {"egress": "maybe"}, ("cairn:egress must be true or false", "maybe")),
     ("currency", {"currency": "dollars"}, ("cairn:currency must be a currency code",)),

@@ -34,6 +34,7 @@ class FakeEngine:
         self.containers: dict[str, FakeContainer] = {}
         self.starts: dict[str, int] = {}
         self.held: dict[str, str] = {}
+        self.written: dict[str, int] = {}
         self.missing_images: set[str] = set()
         self.on_call: Callable[[str], None] = lambda call: None
         self.autorun: Callable[[ContainerSpec], int | None] = lambda spec: None
@@ -139,6 +140,10 @@ class FakeEngine:
         self._called("tail")
         found = self.containers.get(container)
         return [text for _, text in found.lines[-lines:]] if found else []
+
+    def written_mib(self, container: str) -> int | None:
+        """What the test says."""
+        return self.written.get(container, 0)
 
     def stop(self, group: str, grace_s: int) -> None:
         """Ends with SIGTERM's code."""

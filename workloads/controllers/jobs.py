@@ -6,15 +6,14 @@ was: a row's `status` has the attempt, what it reserves, and the outcome as soon
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from workloads import contract
 from workloads.controllers import metering
 from workloads.controllers import outcome as verdicts
 from workloads.controllers.engines.base import Container, ImageMissing, Refused
+from workloads.controllers.job_containers import JobContainers
 from workloads.controllers.logs import LogPump
 from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
 from workloads.plans.container import Group, Resources, container_name
@@ -35,11 +34,9 @@ ATTEMPTS: Final = 3  # Vertex retries a job up to three times, for the infrastru
 DEFAULT_TIMEOUT_S: Final = 7 * 24 * 3600.0
 TOKEN_MARGIN_S: Final = 24 * 3600.0
 STARTING: Final = "its containers are being started"
-LAST_LINES: Final = 10
-DRAIN_S: Final = 60.0
 STARTING_S: Final = 2.0  # between looks at containers that do not run yet, should the engine's word of them be missed
-STOP_GRACE_S: Final = 30
 METER_S: Final = 15.0
+LOOK_S: Final = 2.0  # between looks at what a running job has written
 
 
 class JobKind(Protocol):
@@ -67,7 +64,7 @@ class JobController:
     """Reconciles rows of one kind of job."""
 
     def __init__(self, platform: Platform, kind: JobKind, logs: LogPump) -> None:
-        self._platform, self._kind, self._logs = platform, kind, logs
+        self._platform, self._kind, self._containers = platform, kind, JobContainers(platform, logs)
         self.collection = kind.collection
         self.states: Sequence[str] | None = HOLDING  # those that wait are the queue's business
 
@@ -90,14 +87,14 @@ class JobController:
         """PENDING → RUNNING: every container of the attempt is up, or one has ended already."""
         attempt = int(row.status.get("attempt", 0))
         if attempt:
-            self._remove_containers(row, keep_attempt=attempt)
+            self._containers.remove(row, keep_attempt=attempt)
         try:
             groups = self._kind.plan(row, attempt)
             for group in groups:
                 self._platform.engine.run(group)
         except (InvalidWish, ImageMissing, Refused) as wrong:
             return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {wrong}"))
-        found = self._containers(row)
+        found = self._containers.of(row)
         containers = found.values()
         if fatal := next((each for each in containers if each.fatal), None):
             return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"The job can't be started: {fatal.problem}"))
@@ -120,11 +117,7 @@ class JobController:
     def _run(self, row: Resource, groups: Sequence[Group], found: Mapping[str, Container]) -> float | None:
         now = timestamp(self._platform.now())
         began = metering.began(found.get(container_name(groups[0].name, 0)))
-        replicas = [
-            {"name": container_name(group.name, index), "memory_mib": group.template.resources.memory_mib}
-            for group in groups
-            for index in range(group.replicas)
-        ]
+        replicas = verdicts.replicas(groups)
 
         def started(message: Json, status: Json) -> None:
             if message["state"] == PENDING:
@@ -137,32 +130,32 @@ class JobController:
 
     def _watch(self, row: Resource) -> float | None:
         """RUNNING: see whether it has ended, and keep its usage current."""
-        containers = self._containers(row)
+        containers = self._containers.of(row)
         replicas: list[Json] = row.status["replicas"]
-        self._follow(row, [containers[each["name"]] for each in replicas if each["name"] in containers])
-        memory = {each["name"]: int(each["memory_mib"]) for each in replicas}
-        verdict = verdicts.judge(list(memory), containers, memory)
+        self._containers.follow(row, [containers[each["name"]] for each in replicas if each["name"] in containers])
+        verdict = verdicts.judge(replicas, containers)
+        if verdict.kind == "running":
+            verdict = verdicts.disk(replicas, self._written(replicas, containers))
         if verdict.kind == "succeeded":
             return self._end(row, SUCCEEDED, None)
         if verdict.kind == "failed":
-            return self._end(row, FAILED, error(verdict.code, self._failure(verdict)))
+            return self._end(row, FAILED, error(verdict.code, self._failure(verdict, verdicts.pids(replicas))))
         if verdict.kind == "lost":
             return self._lost(row, verdict)
         return self._check_time(row)
 
-    def _follow(self, row: Resource, containers: Iterable[Container]) -> None:
-        for container in containers:
-            if container.phase != "created":
-                self._logs.follow(row.name, container.labels[contract.LABEL_REPLICA], container.name)
+    def _written(self, replicas: Sequence[Json], containers: Mapping[str, Container]) -> dict[str, int]:
+        """How much those that run, and may not write for ever, have written by now: MiB."""
+        limited = [each["name"] for each in replicas if each.get("disk_mib")]
+        running = [name for name in limited if name in containers and containers[name].phase == "running"]
+        sizes = {name: self._platform.engine.written_mib(name) for name in running}
+        return {name: size for name, size in sizes.items() if size is not None}
 
-    def _containers(self, row: Resource) -> dict[str, Container]:
-        found = self._platform.engine.find({contract.LABEL_RESOURCE: row.name})
-        return {container.name: container for container in found}
-
-    def _failure(self, verdict: verdicts.Verdict) -> str:
-        lines = "\n".join(self._platform.engine.tail(verdict.replica, LAST_LINES))
-        said = f" Its last lines:\n{lines}" if lines else " It printed nothing."
-        return f"The replica in container {verdict.replica} {verdict.reason}.{said}"
+    def _failure(self, verdict: verdicts.Verdict, pids: int) -> str:
+        lines = self._containers.last_lines(verdict.replica)
+        said = " Its last lines:\n" + "\n".join(lines) if lines else " It printed nothing."
+        limit = verdicts.fork_failure(lines, pids) if verdict.code == verdicts.CODE_INVALID else ""
+        return f"The replica in container {verdict.replica} {verdict.reason}.{limit}{said}"
 
     def _lost(self, row: Resource, verdict: verdicts.Verdict) -> float | None:
         """The infrastructure's fault: all replicas once more, unless that was tried often enough or is not wanted."""
@@ -189,7 +182,7 @@ class JobController:
             text = f"The job did not end within its timeout of {timeout:g} s (scheduling.timeout)."
             return self._end(row, FAILED, error(verdicts.CODE_DEADLINE, text))
         self._meter(row, now)
-        return min(left, METER_S)
+        return min(left, LOOK_S)
 
     def _meter(self, row: Resource, now: datetime) -> None:
         measured = row.status.get("metered_at")
@@ -213,10 +206,10 @@ class JobController:
     def _finish(self, row: Resource) -> None:
         """Stop what still runs, keep logs and results, and only then tell the world."""
         ended = row.status["outcome"]
-        containers = self._containers(row)
-        self._stop(containers.values())
-        self._follow(row, containers.values())
-        self._logs.drain(row.name, DRAIN_S)
+        containers = self._containers.of(row)
+        self._containers.stop(containers.values())
+        self._containers.follow(row, containers.values())
+        self._containers.drain(row)
         end_time = datetime.fromisoformat(ended["end_time"])
         usage = metering.used(row, end_time, self._platform.config.currency)
         result = self._kind.result(row, ended["state"])
@@ -231,19 +224,4 @@ class JobController:
                     status.pop(key, None)
 
         self._platform.store.update(row.name, close)
-        self._remove_containers(row, keep_attempt=None)
-
-    def _stop(self, containers: Iterable[Container]) -> None:
-        groups = {container.group for container in containers if container.phase != "exited"}
-        if groups:
-            with ThreadPoolExecutor(len(groups)) as pool:  # together: each may take its whole grace
-                list(pool.map(lambda group: self._platform.engine.stop(group, STOP_GRACE_S), sorted(groups)))
-
-    def _remove_containers(self, row: Resource, keep_attempt: int | None) -> None:
-        old = [c for c in self._containers(row).values() if c.labels.get(contract.LABEL_ATTEMPT) != str(keep_attempt)]
-        if not old:
-            return
-        self._stop(old)
-        self._logs.drain(row.name, DRAIN_S)
-        for group in sorted({container.group for container in old}):
-            self._platform.engine.remove(group)
+        self._containers.remove(row, keep_attempt=None)

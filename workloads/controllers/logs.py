@@ -1,5 +1,8 @@
 """Copies containers' lines to the store while they run. Used by the job and endpoint controllers.
 
+A container that floods its log slows nobody else: what is read of it is bounded per turn of the pump, and once the
+store keeps no more of its resource's lines it is read no further.
+
 After a restart of the controllers each container's log is read from its start again, and what the store has is
 skipped. Every line gets a time of its own (a microsecond after the one before, if need be), by a rule that gives the
 same times at each reading: that is what makes the skipping exact.
@@ -18,7 +21,8 @@ from workloads.store import NotFound, Store, StoreError
 
 LOG: Final = logging.getLogger(__name__)
 FLUSH_S: Final = 0.2
-BUFFERED_LINES: Final = 2000
+BUFFERED_LINES: Final = 2000  # of a container at once, so 10,000 lines and 5 MiB a second at most
+BUFFERED_CHARACTERS: Final = 1024 * 1024
 RETRY_S: Final = 1.0
 
 
@@ -36,6 +40,8 @@ class _Tail:
     def __init__(self, pump: "LogPump", resource: str, replica: str, container: str) -> None:
         self.resource, self.replica, self.container = resource, replica, container
         self.lines: queue.Queue[LogEntry] = queue.Queue(BUFFERED_LINES)
+        self.characters = 0  # in `lines`, or a little fewer
+        self.is_full = False  # the store keeps no more
         self.ended = threading.Event()
         self._pump = pump
         threading.Thread(target=self._read, daemon=True, name=f"log {container}").start()
@@ -61,8 +67,16 @@ class _Tail:
         self._pump.flush(self)  # what a broken reading left in the buffer counts as copied
         last = self._pump.store.last_log_time(self.resource, self.replica)
         for when, text in unique_times(self._pump.engine.follow_logs(self.container)):
+            if self.is_full:
+                return
             if last is None or when > last:
-                self.lines.put((when, text))
+                self._put(when, text)
+
+    def _put(self, when: datetime, text: str) -> None:
+        while self.characters > BUFFERED_CHARACTERS and not self._pump.closed:
+            time.sleep(FLUSH_S / 4)
+        self.characters += len(text)
+        self.lines.put((when, text))
 
 
 class LogPump:
@@ -84,7 +98,7 @@ class LogPump:
         """Copy the container's lines; does nothing when that is under way, or done and it is not `running` again."""
         with self._lock:
             tail = self._tails.get(container)
-            if tail is None or (running and tail.is_done):
+            if tail is None or (running and tail.is_done and not tail.is_full):
                 self._tails[container] = _Tail(self, resource, replica, container)
 
     def drain(self, resource: str, timeout_s: float) -> None:
@@ -124,9 +138,11 @@ class LogPump:
             if not entries:
                 return
             try:
-                self.store.append_logs(tail.resource, tail.replica, entries)
+                tail.is_full = not self.store.append_logs(tail.resource, tail.replica, entries)
             except NotFound:
                 LOG.info("log of %s: %s is gone", tail.container, tail.resource)
+                tail.is_full = True
+            tail.characters = 0
             for _ in entries:
                 tail.lines.get_nowait()
 

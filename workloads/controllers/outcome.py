@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from workloads.controllers.engines.base import Container
+from workloads.controllers.platform import Json
+from workloads.plans.container import Group, container_name
 
 KILLED: Final = (137, 143)  # by SIGKILL, by SIGTERM: an engine that shuts down, or a hand
+FORK_FAILURES: Final = (  # of Python, shells, Java, OpenMP
+    "Resource temporarily unavailable", "can't start new thread", "annot fork", "unable to create native thread",
+    "unable to create new native thread", "pthread_create failed", "Can't fork",
+)  # fmt: skip
+DISK_ADVICE: Final = " (diskSpec.bootDiskSizeGb, at most what the stack allows): write to /gcs/<bucket>, or less"
 CODE_CANCELLED: Final = 1
 CODE_INVALID: Final = 3
 CODE_DEADLINE: Final = 4
@@ -31,14 +38,23 @@ class Verdict:
     reason: str = ""
 
 
-def judge(names: Sequence[str], containers: Mapping[str, Container], memory_mib: Mapping[str, int]) -> Verdict:
-    """The verdict over a job's containers.
+def replicas(groups: Sequence[Group]) -> list[Json]:
+    """What a row's status notes of a job's replicas, the primary first: names and limits."""
+    return [
+        {
+            "name": container_name(group.name, index),
+            "memory_mib": group.template.resources.memory_mib,
+            "disk_mib": group.template.resources.disk_mib,
+            "pids": group.template.resources.pids,
+        }
+        for group in groups
+        for index in range(group.replicas)
+    ]
 
-    Args:
-        names: of all its replicas, the primary first.
-        memory_mib: each replica's limit.
-    """
-    verdicts = [_replica(name, containers.get(name), memory_mib[name]) for name in names]
+
+def judge(replicas: Sequence[Json], containers: Mapping[str, Container]) -> Verdict:
+    """The verdict over a job's containers, of these replicas."""
+    verdicts = [_replica(each["name"], containers.get(each["name"]), int(each["memory_mib"])) for each in replicas]
     primary = verdicts[0]
     if primary.kind == "succeeded":
         return primary  # the others only served it
@@ -47,6 +63,31 @@ def judge(names: Sequence[str], containers: Mapping[str, Container], memory_mib:
         if found:
             return found
     return Verdict("running")
+
+
+def disk(replicas: Sequence[Json], written_mib: Mapping[str, int]) -> Verdict:
+    """The verdict over what running containers have written."""
+    for each in replicas:
+        if written_mib.get(each["name"], 0) > int(each["disk_mib"]):
+            text = f"has written {written_mib[each['name']]} MiB; its disk is {each['disk_mib']} MiB{DISK_ADVICE}"
+            return Verdict("failed", each["name"], CODE_EXHAUSTED, text)
+    return Verdict("running")
+
+
+def pids(replicas: Sequence[Json]) -> int:
+    """How many processes a replica may have; 0 where that was not noted."""
+    return int(replicas[0].get("pids", 0))
+
+
+def fork_failure(lines: Sequence[str], limit: int) -> str:
+    """What to say of a program whose last lines tell that it could start no process or thread; else "".
+
+    The engine tells nobody that a container has run into its limit of processes: the program is all that does.
+    """
+    if not any(sign in line for line in lines for sign in FORK_FAILURES):
+        return ""
+    many = f"its limit of {limit} processes and threads" if limit else "its limit of processes"
+    return f" By its last lines it could start no more processes or threads: it has reached {many}."
 
 
 def _replica(name: str, container: Container | None, memory_mib: int) -> Verdict:
@@ -66,6 +107,8 @@ def _ended(name: str, container: Container, memory_mib: int) -> Verdict:
     if container.out_of_memory:
         text = f"ran out of memory (its limit is {memory_mib} MiB): choose a machine type with more memory"
         return Verdict("failed", name, CODE_EXHAUSTED, text)
+    if container.exceeded:
+        return Verdict("failed", name, CODE_EXHAUSTED, f"was ended: {container.exceeded}{DISK_ADVICE}")
     if code in KILLED:
         return Verdict("lost", name, CODE_ABORTED, f"container {name} was killed from outside (exit code {code})")
     return Verdict("failed", name, CODE_INVALID, f"exited with code {code}")

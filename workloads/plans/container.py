@@ -40,13 +40,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Resources:
-    """Limits of one container; cores, MiB, GPUs and processes. Reserved as a whole while it runs."""
+    """Limits of one container; cores, MiB, GPUs, processes, MiB of disk (0: none). All but the disk is reserved."""
 
     cpu: float
     memory_mib: int
     gpus: int = 0
     gpu_type: str = ""
     pids: int = 1024
+    disk_mib: int = 0
 
 
 @dataclass(frozen=True)

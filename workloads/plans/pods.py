@@ -60,9 +60,11 @@ def resources(limits: Resources, accelerators: Mapping[str, AcceleratorType], cp
     """Limits, and as much requested; of the cores only this share."""
     gpus = {accelerators[limits.gpu_type].resource: str(limits.gpus)} if limits.gpus else {}
     wanted = {"memory": memory(limits.memory_mib), **gpus}
+    # Logs and what a container writes beside its volumes; a limit alone would be reserved on the node as well.
+    disk = {"ephemeral-storage": memory(limits.disk_mib)} if limits.disk_mib else {}
     return {
-        "limits": {"cpu": cpu(limits.cpu), **wanted},
-        "requests": {"cpu": cpu(limits.cpu * cpu_share), **wanted},
+        "limits": {"cpu": cpu(limits.cpu), **wanted, **disk},
+        "requests": {"cpu": cpu(limits.cpu * cpu_share), **wanted, **dict.fromkeys(disk, "0")},
     }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from workloads import contract
@@ -13,6 +13,8 @@ from workloads.plans.errors import InvalidWish
 
 KIND: Final = "custom_job"
 ENTRY_POINT: Final = ("python3", "-m", "workloads.training")  # of our images: installs packages, runs the module
+GB: Final = 10**9
+MIB: Final = 2**20
 TF_ROLES: Final = ("chief", "worker", "ps", "evaluator")  # of worker pools 0 to 3, as TF_CONFIG calls them
 Json = Mapping[str, Any]
 
@@ -148,7 +150,7 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
     return ContainerSpec(
         name=_group_name(name, attempt, pool),
         image=runs.image,
-        resources=machines.resources(pool.machine, config),
+        resources=replace(machines.resources(pool.machine, config), disk_mib=_disk_mib(pool.spec, config)),
         command=runs.command,
         args=runs.args,
         env=environment.variables(service, runs.env, contracted),
@@ -164,6 +166,12 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
         placement=machines.placement(pool.machine, config),
         alone=_replicas(job_spec) == 1,
     )
+
+
+def _disk_mib(pool_spec: Json, config: PlatformConfig) -> int:
+    """What a replica may write: what it asks for, at most what the stack allows (Google's SDK asks for 100 GB)."""
+    allowed, asked = config.capacity.job_disk_mib, int(pool_spec.get("diskSpec", {}).get("bootDiskSizeGb", 0))
+    return min(asked * GB // MIB, allowed) if asked > 0 else allowed
 
 
 def _replicas(job_spec: Json) -> int:

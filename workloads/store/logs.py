@@ -46,23 +46,24 @@ class Logs:
         self._database = database
         self._cap = cap_bytes
 
-    def append(self, name: str, replica: str, lines: Sequence[tuple[datetime, str]]) -> None:
-        """Add a replica's lines; past the cap, one line says so and the rest is dropped."""
+    def append(self, name: str, replica: str, lines: Sequence[tuple[datetime, str]]) -> bool:
+        """Add a replica's lines; past the cap, one line says so and the rest is dropped. Whether more would be kept."""
         clean = [(time, _clean(text)) for time, text in lines]
         size = sum(len(text.encode()) + 1 for _, text in clean)
         if not clean:
-            return
+            return True
         try:
             with self._database.transaction() as connection:
                 before = _reserve(connection, name, size)
                 if before > self._cap:  # full, and the marker was written by the append that filled it
-                    return
+                    return False
                 rows = [(name, replica, time, text) for time, text in _fitting(clean, self._cap - before)]
-                connection.cursor().executemany(
-                    "INSERT INTO logs (name, replica, time, text) VALUES (%s, %s, %s, %s)", rows
-                )
+                with connection.cursor().copy("COPY logs (name, replica, time, text) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
         except psycopg.errors.ForeignKeyViolation as error:
             raise errors.NotFound(f"{name} does not exist, so nothing can be logged for it") from error
+        return before + size <= self._cap
 
     def read(self, name: str, since: int, limit: int) -> list[LogLine]:
         """The resource's lines after `since`, oldest first."""

@@ -170,13 +170,15 @@ class Store:
         """Names of rows that changed; returns at the first ones, or empty after `timeout` seconds (see Listener)."""
         return self._listener.wait(timeout)
 
-    def append_logs(self, name: str, replica: str, lines: Sequence[tuple[datetime, str]]) -> None:
+    def append_logs(self, name: str, replica: str, lines: Sequence[tuple[datetime, str]]) -> bool:
         """Add (time, text) lines of a replica, up to the cap per resource (then one line says that the rest is lost).
+
+        Returns whether more of them would be kept.
 
         Raises:
             errors.NotFound: the resource is gone.
         """
-        self._logs.append(name, replica, lines)
+        return self._logs.append(name, replica, lines)
 
     def read_logs(self, name: str, since: int = 0, limit: int = 1000) -> LogLines:
         """Up to `limit` lines whose seq is greater than `since`, oldest first."""

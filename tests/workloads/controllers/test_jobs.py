@@ -57,6 +57,31 @@ def test_failure(here: World, engine: FakeEngine, code: int, *, out_of_memory: b
     assert sum(engine.starts.values()) == 1
 
 
+def test_a_full_disk(here: World, engine: FakeEngine) -> None:
+    """A replica that writes more than its disk holds ends the job, which is told so, and is not tried again."""
+    with here.running():
+        name = here.job(job({**pool(), "diskSpec": {"bootDiskSizeGb": 1}}))
+        here.until(name, "JOB_STATE_RUNNING")
+        engine.say(primary(engine), "so much to write")
+        engine.written[primary(engine)] = 1000
+        row = here.until(name, *DONE)
+        assert eventually(lambda: engine.containers == {})
+    assert (row.state, row.message["error"]["code"]) == ("JOB_STATE_FAILED", 8)
+    for word in ("1000 MiB", "953 MiB", "bootDiskSizeGb", "so much to write"):
+        assert word in row.message["error"]["message"]
+
+
+def test_no_more_processes(here: World, engine: FakeEngine) -> None:
+    """A program that ends because it can start no more processes is told of its limit."""
+    with here.running():
+        name = here.job(job())
+        here.until(name, "JOB_STATE_RUNNING")
+        engine.say(primary(engine), "sh: 1: Cannot fork")
+        engine.end(primary(engine), 2)
+        row = here.until(name, *DONE)
+    assert "limit of 1024 processes" in row.message["error"]["message"]
+
+
 def test_the_primary_decides(here: World, engine: FakeEngine) -> None:
     """Workers that end well leave the job running; the primary's end stops those that are left."""
     with here.running():

@@ -29,6 +29,7 @@ HOPELESS = Container("x", "created", problem="ErrImagePull", fatal=True)
         (BAD, RUNNING, "failed", "code 1"),
         (container("exited", 137, out_of_memory=True), RUNNING, "failed", "64 MiB"),
         (container("exited", 137), RUNNING, "lost", "killed from outside"),
+        (Container("x", "exited", exit_code=137, exceeded="wrote 2Gi"), RUNNING, "failed", "wrote 2Gi"),
         (container("exited", 143), RUNNING, "lost", "killed from outside"),
         (None, RUNNING, "lost", "vanished"),
         (RUNNING, container("created"), "running", ""),
@@ -40,6 +41,6 @@ HOPELESS = Container("x", "created", problem="ErrImagePull", fatal=True)
 def test_judge(primary: Container | None, worker: Container | None, kind: str, says: str) -> None:
     """The primary's success wins; a program's own failure beats the infrastructure's; else it runs."""
     found = {name: each for name, each in {"p": primary, "w": worker}.items() if each}
-    verdict = judge(["p", "w"], found, {"p": 64, "w": 64})
+    verdict = judge([{"name": "p", "memory_mib": 64}, {"name": "w", "memory_mib": 64}], found)
     assert verdict.kind == kind
     assert says in verdict.reason

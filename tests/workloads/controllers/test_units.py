@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import itertools
 import json
 import tarfile
 import threading
@@ -19,7 +20,8 @@ from tests.support.controllers import KEY, World, config, eventually, job
 from tests.support.fake_engine import FakeEngine, group
 from workloads import tokens
 from workloads.controllers import healthz, probes
-from workloads.controllers.engines import docker_options
+from workloads.controllers.engines import docker_options, docker_state
+from workloads.controllers.engines.base import LONGEST_LINE
 from workloads.controllers.gateway import GatewayError, HttpGateway
 from workloads.controllers.logs import LogPump, unique_times
 from workloads.controllers.platform import duration_s, timestamp
@@ -37,6 +39,26 @@ def test_lines_of_frames() -> None:
     frames = [f"{stamp} one\n", f"{stamp} lo", "2026-11-24T01:02:04.5Z ng\n", f"{stamp} \n", f"{stamp} a b"]
     found = list(docker_options.lines(frame.encode() for frame in frames))
     assert found == [(NOW, "one"), (NOW, "long"), (NOW, ""), (NOW, "a b")]
+
+
+def test_a_line_that_never_ends() -> None:
+    """It is cut, so that it does not fill the controllers' memory."""
+    frame = b"2026-11-24T01:02:03.000004567Z " + b"x" * 16384
+    found = list(itertools.islice(docker_options.lines(itertools.repeat(frame)), 2))
+    assert [len(text) for _, text in found] == [LONGEST_LINE, LONGEST_LINE]
+
+
+def test_who_was_killed_a_moment_ago() -> None:
+    """The engine may still learn that it was for memory: until then the container is not over."""
+    now = datetime.now(UTC)
+
+    def phase(code: int, seconds: float, *, out_of_memory: bool = False) -> str:
+        at = timestamp(now - timedelta(seconds=seconds))
+        state = {"Status": "exited", "ExitCode": code, "OOMKilled": out_of_memory, "FinishedAt": at}
+        return docker_state.phase({"State": state})
+
+    assert phase(137, 0.1) == "running"
+    assert (phase(137, 5), phase(1, 0.1), phase(137, 0.1, out_of_memory=True)) == ("exited",) * 3
 
 
 def test_parse_time() -> None:

@@ -42,7 +42,7 @@ def test_one_container() -> None:
         pool("n1-standard-4", args=["--x", "1"], env=[{"name": "A", "value": "b"}, {"name": "EMPTY"}]), attempt=2
     )
     assert (one.name, one.image, one.command, one.args) == ("job-77-2-0-0", "local/training", ("run",), ("--x", "1"))
-    assert one.resources == Resources(1, 512)
+    assert one.resources == Resources(1, 512, disk_mib=10240)
     assert (one.env["A"], one.env["EMPTY"]) == ("b", "")
     assert (one.network, one.user, one.restart) == (contract.NETWORK_WORKLOADS, contract.RUN_AS, "never")
     assert one.labels == {
@@ -115,6 +115,15 @@ def test_hosts_of_an_engine_with_a_domain() -> None:
     group, _ = training.plan(NAME, two, 0, TOKEN, config(replica_domain="workloads"))
     assert '"job-77-0-0-0.workloads:2222"' in group.template.env["CLUSTER_SPEC"]
     assert not group.template.alone
+
+
+@pytest.mark.parametrize(
+    ("asked", "mib"), [({}, 10240), ({"bootDiskSizeGb": 1}, 953), ({"bootDiskSizeGb": 100}, 10240)]
+)
+def test_disk(asked: Any, mib: int) -> None:
+    """What a replica may write is what its diskSpec asks for, and no more than the stack allows."""
+    (one,) = plan({**pool(), "diskSpec": asked})
+    assert one.resources.disk_mib == mib
 
 
 def test_a_job_of_one_replica() -> None:

@@ -147,8 +147,8 @@ def test_logs_are_capped(postgres: PostgresServer) -> None:
     """Past the cap, one line says so, once, and nothing else is kept."""
     store = Store(postgres.new_database(), wait_s=5, log_cap_bytes=100)
     store.create(job(1), {})
-    for _ in range(5):
-        store.append_logs(job(1), "0-0", [(datetime.now(UTC), "x" * 39)])
+    more = [store.append_logs(job(1), "0-0", [(datetime.now(UTC), "x" * 39)]) for _ in range(5)]
+    assert more == [True, True, False, False, False], "the writer is told"
     texts = [line.text for line in store.read_logs(job(1))]
     store.close()
     assert texts[:2] == ["x" * 39] * 2

@@ -9,11 +9,12 @@ EngineError
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from workloads.plans.container import Group
 
 LogEntry = tuple[datetime, str]
+LONGEST_LINE: Final = 256 * 1024  # characters; engines cut what is longer
 
 
 class EngineError(Exception):
@@ -42,6 +43,7 @@ class Container:
         group: the name of its Group.
         exit_code: of the last run; None while running or created.
         out_of_memory: whether a process of it was killed for memory.
+        exceeded: which other limit it was ended for, in the engine's words.
         restarts: how often the engine has restarted it by itself.
         address: its IP address on its network; "" unless running.
         ready: what the engine's own probe says; None: it does not probe, ask over the network.
@@ -56,6 +58,7 @@ class Container:
     group: str = ""
     exit_code: int | None = None
     out_of_memory: bool = False
+    exceeded: str = ""
     restarts: int = 0
     address: str = ""
     ready: bool | None = None
@@ -107,6 +110,9 @@ class Engine(Protocol):
 
     def tail(self, container: str, lines: int) -> list[str]:
         """Its last lines; none if it is gone."""
+
+    def written_mib(self, container: str) -> int | None:
+        """How much it has written to its own disk, not to volumes. None: the engine looks after that, or it is gone."""
 
     def stop(self, group: str, grace_s: int) -> None:
         """Ask every container of the group to end, and end it after the grace; fine if it has ended or is gone.

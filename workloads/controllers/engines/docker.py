@@ -13,11 +13,11 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from workloads import contract
-from workloads.controllers.engines import docker_events, docker_options, docker_places
+from workloads.controllers.engines import docker_events, docker_options, docker_places, docker_state
 from workloads.controllers.engines.base import Container, LogEntry, Refused, Unavailable
 from workloads.controllers.engines.docker_maker import Maker
 from workloads.controllers.engines.docker_places import Places
-from workloads.plans.container import ContainerSpec, Group, group_of
+from workloads.plans.container import ContainerSpec, Group
 
 _AT_ONCE: Final = 4  # containers that are started together
 _NEVER_STARTS: Final = ("OCI runtime", "exec format", "executable file not found", "no such file or directory")
@@ -107,7 +107,7 @@ class DockerEngine:
         """Asks first to create it: nearly always it is not there."""
         while not self._maker.create(spec, place):
             found = self._inspect(spec.name)
-            phase = _phase(found) if found else None
+            phase = docker_state.phase(found) if found else None
             if phase == "running" or (phase == "exited" and spec.restart != "always"):
                 return
             # Left by a controller that was killed before the start, or a server that was stopped by a hand.
@@ -128,7 +128,7 @@ class DockerEngine:
         wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
         with _engine_words():
             found = [self._inspect(name) for name in self._list(label=[self._label, *wanted])]
-        return [self._container(each) for each in found if each]
+        return [docker_state.container(each, self._prefix, self._networks) for each in found if each]
 
     def _names(self, group: str) -> list[str]:
         """The group's containers, however many it was made with: their names tell."""
@@ -138,24 +138,6 @@ class DockerEngine:
     def _list(self, **filters: Any) -> list[str]:
         names = [each["Names"][0].lstrip("/") for each in self._docker.api.containers(all=True, filters=filters)]
         return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
-
-    def _container(self, found: Mapping[str, Any]) -> Container:
-        state, networks = found["State"], found["NetworkSettings"]["Networks"]
-        phase = _phase(found)
-        addresses = [net["IPAddress"] for name, net in networks.items() if name in self._networks]
-        name = str(found["Name"]).lstrip("/").removeprefix(self._prefix)
-        return Container(
-            name=name,
-            phase=phase,
-            labels=found["Config"]["Labels"] or {},
-            group=group_of(name),
-            exit_code=int(state["ExitCode"]) if phase == "exited" else None,
-            out_of_memory=bool(state["OOMKilled"]),
-            restarts=int(found.get("RestartCount", 0)),
-            address=str(addresses[0]) if addresses and phase == "running" else "",
-            created=docker_options.parse_time(found["Created"]),
-            started=docker_options.parse_time(state["StartedAt"]) if phase != "created" else None,
-        )
 
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """Every line from the first on, until the container ends."""
@@ -181,6 +163,13 @@ class DockerEngine:
             except NotFound:
                 return []
         return text.decode("utf-8", "replace").splitlines()[-lines:]
+
+    def written_mib(self, container: str) -> int | None:
+        """The size of its own layer, which the engine adds up; its storage driver can't limit it."""
+        wanted = {"name": f"^/?{self._prefix}{container}$"}
+        with _engine_words():
+            found = self._docker.api.containers(size=True, filters=wanted)
+        return int(found[0].get("SizeRw", 0)) // docker_options.MIB if found else None
 
     def stop(self, group: str, grace_s: int) -> None:
         """Ask all to end, and end them after the grace."""
@@ -227,10 +216,3 @@ class DockerEngine:
             target=docker_events.follow, args=(self._docker, self._stack, on_change), daemon=True, name="engine events"
         )
         watcher.start()
-
-
-def _phase(found: Mapping[str, Any]) -> Any:
-    status = found["State"]["Status"]
-    if status in ("running", "paused", "restarting"):
-        return "running"
-    return "created" if status == "created" else "exited"

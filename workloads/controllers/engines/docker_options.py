@@ -13,7 +13,7 @@ import docker
 
 from workloads import contract
 from workloads.controllers.engines import seccomp
-from workloads.controllers.engines.base import LogEntry
+from workloads.controllers.engines.base import LONGEST_LINE, LogEntry
 from workloads.plans.container import ContainerSpec
 
 MIB: Final = 1024 * 1024
@@ -111,16 +111,19 @@ def _entry(path: str, owner: dict[str, int], kind: bytes, mode: int) -> tarfile.
 
 
 def lines(frames: Iterable[bytes]) -> Iterator[LogEntry]:
-    """Log lines from frames of "<time> <text>"; Docker cuts a long line into frames of which only the last ends it."""
+    """Log lines from frames of "<time> <text>"; Docker cuts a long line into frames of which only the last ends it.
+
+    One that never ends is cut too: it must not fill the controllers' memory.
+    """
     started: LogEntry | None = None
     for frame in frames:
         stamp, _, text = frame.decode("utf-8", "replace").partition(" ")
         time, before = started or (parse_time(stamp), "")
-        if text.endswith("\n"):
-            yield time, before + text[:-1]
+        is_whole = text.endswith("\n")
+        started = (time, before + text.removesuffix("\n"))
+        if is_whole or len(started[1]) >= LONGEST_LINE:
+            yield started
             started = None
-        else:
-            started = (time, before + text)
     if started is not None:
         yield started
 

@@ -150,6 +150,10 @@ class KubernetesEngine:
             return []
         return text.decode("utf-8", "replace").splitlines()[-lines:]
 
+    def written_mib(self, container: str) -> int | None:
+        """The kubelet evicts who writes more than its limit."""
+        return None
+
     def stop(self, group: str, grace_s: int) -> None:
         """End every container, and leave the ended pods of a Job there; a Deployment has no replicas from then on."""
         if self._seen.deployments.get(group):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final, Literal
 
-from workloads.controllers.engines.base import LogEntry, Refused, Unavailable
+from workloads.controllers.engines.base import LONGEST_LINE, LogEntry, Refused, Unavailable
 from workloads.controllers.engines.kubernetes_api import NotFound
 
 LOG: Final = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ def lines(chunks: Iterable[bytes], *, whole: bool) -> Iterator[str]:
     pending = b""
     for chunk in chunks:
         *complete, pending = (pending + chunk).split(b"\n")
+        pending = pending[:LONGEST_LINE]  # of a line that never ends
         yield from (each.decode("utf-8", "replace") for each in complete)
     if pending and whole:
         yield pending.decode("utf-8", "replace")

@@ -12,6 +12,7 @@ NOT_FOUND: Final = 127
 NOT_RUNNABLE: Final = 126
 OVERDUE: Final = timedelta(seconds=60)  # after a deleted pod should have ended, its node is taken for lost
 PULL_PATIENCE: Final = timedelta(minutes=5)
+OWN_DISK: Final = "local ephemeral storage limit"  # in what the kubelet says of a container that wrote too much
 STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 START_ERRORS: Final = frozenset({"StartError", "ContainerCannotRun"})
 NEVER: Final = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
@@ -23,11 +24,16 @@ NO_FILE: Final = ("executable file not found", "no such file or directory")
 
 @dataclass(frozen=True)
 class End:
-    """How a pod's container has ended; `words` are the kubelet's, of one that could not even be started."""
+    """How a pod's container has ended; `words` are the kubelet's, of one that could not even be started.
+
+    Attributes:
+        exceeded: what it was evicted for, when that is its own disk and not its node's trouble.
+    """
 
     code: int
     out_of_memory: bool = False
     words: str = ""
+    exceeded: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,8 @@ class Pod:
         # Of a killed one the kubelet may learn a moment later that it was for memory; its pod's phase then is final.
         if not self.is_over and (ended is None or self.restarts_by_itself or ended["exitCode"] == KILLED):
             return None
+        if self.status.get("reason") == "Evicted" and OWN_DISK in (said := str(self.status.get("message", ""))):
+            return End(KILLED, exceeded=said.strip(" ."))
         if ended is None:  # evicted, refused by its node, or stopped before it could start
             return End(STOPPED if self.status.get("reason") == "DeadlineExceeded" else KILLED)
         return self._ended(ended)

@@ -140,7 +140,7 @@ def _container(raw: Json, words: Words, now: datetime) -> Container:
     ready = pod.is_ready if pod.restarts_by_itself else None
     if end := pod.end(now):
         return Container(
-            name, "exited", known, group, exit_code=end.code, out_of_memory=end.out_of_memory,
+            name, "exited", known, group, exit_code=end.code, out_of_memory=end.out_of_memory, exceeded=end.exceeded,
             ready=ready, problem=end.words, fatal=bool(end.words), created=pod.created, started=pod.started,
         )  # fmt: skip
     if pod.is_running:

@@ -116,7 +116,7 @@ def test_ends(raw: Any, code: int, out_of_memory: bool, kind: str) -> None:
     """How a container ended, and what the controllers make of it."""
     found = only(jobs=[job()], pods=[raw])
     assert (found.phase, found.exit_code, found.out_of_memory) == ("exited", code, out_of_memory)
-    assert outcome.judge([found.name], {found.name: found}, {found.name: 1}).kind == kind
+    assert outcome.judge([{"name": found.name, "memory_mib": 1}], {found.name: found}).kind == kind
 
 
 def test_a_deleted_pod_that_still_runs() -> None:

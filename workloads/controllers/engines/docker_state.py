@@ -1,0 +1,48 @@
+"""What Docker's inspect tells of a container, in the protocol's terms. Pure: every case can be tested."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from workloads.controllers.engines.base import Container
+from workloads.controllers.engines.docker_options import parse_time
+from workloads.plans.container import group_of
+
+KILLED: Final = 137
+LATE: Final = timedelta(seconds=1)  # after a container's end, news of why
+
+
+def phase(found: Mapping[str, Any]) -> Literal["created", "running", "exited"]:
+    """Of one killed a moment ago the engine may yet learn that it was for memory: until then it is not over."""
+    state = found["State"]
+    if state["Status"] in ("running", "paused", "restarting"):
+        return "running"
+    if state["Status"] == "created":
+        return "created"
+    if state["ExitCode"] == KILLED and not state["OOMKilled"] and _is_fresh(state):
+        return "running"
+    return "exited"
+
+
+def _is_fresh(state: Mapping[str, Any]) -> bool:
+    return datetime.now(UTC) - parse_time(state["FinishedAt"]) < LATE
+
+
+def container(found: Mapping[str, Any], prefix: str, networks: Collection[str]) -> Container:
+    """The container; its name is without the stack's prefix, its address on one of the stack's networks."""
+    state, now = found["State"], phase(found)
+    joined = found["NetworkSettings"]["Networks"]
+    addresses = [each["IPAddress"] for name, each in joined.items() if name in networks]
+    name = str(found["Name"]).lstrip("/").removeprefix(prefix)
+    return Container(
+        name=name,
+        phase=now,
+        labels=found["Config"]["Labels"] or {},
+        group=group_of(name),
+        exit_code=int(state["ExitCode"]) if now == "exited" else None,
+        out_of_memory=bool(state["OOMKilled"]),
+        restarts=int(found.get("RestartCount", 0)),
+        address=str(addresses[0]) if addresses and now == "running" else "",
+        created=parse_time(found["Created"]),
+        started=parse_time(state["StartedAt"]) if now != "created" else None,
+    )

@@ -45,6 +45,20 @@ class Client:
         jobs: list[dict[str, Any]] = self._get(f"{contract.PATH_EXTENSION}/usage")["jobs"]
         return jobs
 
+    def audit(self, count: int, **wanted: str) -> list[dict[str, Any]]:
+        """The newest entries of the audit log; `principal` and `resource` (a prefix) choose."""
+        entries: list[dict[str, Any]] = []
+        token = ""
+        while len(entries) < count:
+            page = self._get(
+                f"{contract.PATH_EXTENSION}/audit", pageSize=count - len(entries), pageToken=token, **wanted
+            )
+            entries += page["entries"]
+            token = page.get("nextPageToken", "")
+            if not token:
+                break
+        return entries
+
     def resources(self, collection: str) -> list[dict[str, Any]]:
         """All messages of a collection, e.g. "customJobs"; newest first, as the server lists them."""
         items: list[dict[str, Any]] = []

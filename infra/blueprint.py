@@ -114,6 +114,7 @@ class Blueprint:
             accelerators=settings.accelerators,
             capacity=settings.capacity,
             currency=settings.currency,
+            audit_days=settings.audit_days,
             images={family: family for family in {**SERVING, **JOBS}},
             networks={},
             object_store_volume=object_store_volume,

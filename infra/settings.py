@@ -22,6 +22,7 @@ from workloads.tokens import ROLE_VIEWER, ROLES_OF_PEOPLE
 NAMESPACE: Final = "cairn"
 DOCKER: Final = "docker"
 BACKENDS: Final = (DOCKER, cluster_settings.KUBERNETES)
+DEFAULT_AUDIT_DAYS: Final = 400
 ADMIN: Final = "admin"
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -80,6 +81,7 @@ class Settings:
     egress: bool
     endpoints: Mapping[str, DeclaredEndpoint]
     principals: Mapping[str, str]
+    audit_days: int
     resources: Mapping[str, Resources]
     kubernetes: Cluster | None = None
 
@@ -119,6 +121,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         egress=top.flag("egress", default=True),
         endpoints=endpoint_settings.read(top),
         principals=_principals(top),
+        audit_days=top.whole("auditDays", DEFAULT_AUDIT_DAYS, low=1, high=36500),
         resources=_resources(top),
         kubernetes=cluster_settings.read(top, backend),
     )

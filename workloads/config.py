@@ -114,6 +114,7 @@ class PlatformConfig:
             ("batch") to the local image.
         networks: from a contract network ("workloads") to the backend's name for it.
         object_store_volume: the backend's name of the volume whose folders are the buckets (for /gcs), or "".
+        audit_days: how long the audit log keeps an entry.
         gateway_url: the gateway as containers on the stack's networks reach it.
         engine: what the controllers run jobs and model servers on.
         replica_domain: a container's host is "<container>.<replica_domain>"; just "<container>" when it is "".
@@ -132,6 +133,7 @@ class PlatformConfig:
     capacity: Capacity
     accelerators: Mapping[str, AcceleratorType] = field(default_factory=dict)
     currency: str = "USD"
+    audit_days: int = 400
     object_store_volume: str = ""
     database_host: str = contract.DATABASE_HOST
     database_port: int = contract.DATABASE_PORT

@@ -104,6 +104,19 @@ def restore(
     restore_backup(stack, file, passphrase_file, state_to)
 
 
+@app.command()
+def audit(
+    principal: Annotated[str, typer.Option("--who", help="Only what this principal did.")] = "",
+    resource: Annotated[str, typer.Option("--resource", help="Only what was done below this name.")] = "",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many entries, newest first.")] = 50,
+    stack: StackOption = None,
+) -> None:
+    """Who changed what, and who was refused (for the admin)."""
+    from cairn.cli.audit import show_audit
+
+    show_audit(stack, principal, resource, count)
+
+
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments: cairn run -- python train.py")],

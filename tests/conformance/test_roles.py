@@ -52,6 +52,20 @@ def test_a_developer_makes_and_removes(stack: Stack) -> None:
     assert ask(stack, "dana", "DELETE", f"{stack.api_endpoint}/v1/{made['name']}") == httpx.codes.OK
 
 
+def test_who_did_what_is_in_the_audit_log(stack: Stack) -> None:
+    """Changes through the API and the storage surface, refused ones too, with who, what, to what, and the result."""
+    (_, endpoints, endpoint), (_, buckets, bucket), _ = changes(stack)
+    assert ask(stack, "vic", "POST", endpoints, endpoint) == FORBIDDEN
+    assert ask(stack, "dana", "POST", buckets, bucket) == httpx.codes.OK
+    found = stack.get("audit?pageSize=20")["entries"]
+    assert {(each["principal"], each["role"], each["method"], each["status"]) for each in found} >= {
+        ("vic", "viewer", "EndpointService.CreateEndpoint", FORBIDDEN),
+        ("dana", "developer", "POST", httpx.codes.OK),
+    }
+    assert all(each["source"] for each in found)
+    assert ask(stack, "dana", "GET", f"{stack.api_endpoint}/cairn/v1/audit") == FORBIDDEN
+
+
 @pytest.mark.parametrize("door", ["vertex", "storage", "tracking"])
 def test_another_stacks_token_opens_no_door(stack: Stack, door: str) -> None:
     """A token that another stack has signed for its admin is a 401."""

@@ -30,7 +30,7 @@ def storage(config: PlatformConfig, key: str) -> StorageDeps:
         if scheme.lower() != "bearer":
             raise tokens.InvalidToken("the request has no bearer token")
         principal = tokens.verify(token.strip(), config.stack, key)
-        request.state.principal = principal.subject  # for the request log
+        request.state.principal, request.state.role = principal.subject, principal.role  # for the logs
         return principal
 
     access_key = contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY)

@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from workloads import contract
-from workloads.api import access_log, auth, calls, extensions, served
+from workloads.api import access_log, audit, auth, calls, extensions, served
 from workloads.api.errors import ApiError, invalid, not_found, translate, unimplemented
-from workloads.api.handlers import Context
+from workloads.api.handlers import Context, Json
 from workloads.api.vertex import messages, methods
 from workloads.tokens import Principal
 
@@ -32,13 +32,13 @@ class Api:
     signing_key: str
 
     def principal(self, request: Request) -> Principal:
-        """Who asks; kept for the request log.
+        """Who asks; kept for the request log and the audit log.
 
         Raises:
             ApiError: UNAUTHENTICATED.
         """
         found = auth.authenticate(request.headers.get("authorization", ""), self.context.config.stack, self.signing_key)
-        request.state.principal = found.subject
+        request.state.principal, request.state.role = found.subject, found.role
         return found
 
     async def health(self, request: Request) -> Response:
@@ -55,6 +55,8 @@ class Api:
         """Any method of Vertex AI."""
         principal = self.principal(request)
         match = methods.match(request.method, request.scope["raw_path"].decode("latin-1"))
+        request.state.method = match.method.key
+        request.state.resource = next(iter(match.path_fields.values()), request.url.path)
         handler = served.HANDLERS.get(match.method.key)
         if handler is None:
             remedy = served.INSTEAD.get(match.method.key, "see docs/COVERAGE.md for the methods that are")
@@ -63,8 +65,16 @@ class Api:
         call = calls.build(match, request.query_params.multi_items(), await read_body(request), principal)
         auth.authorize(call)
         answer = await run_in_threadpool(handler, self.context, call)
+        if match.method.name.startswith(("Create", "Upload")):
+            request.state.resource = _made(answer)
         as_ints = "enum-encoding=int" in request.query_params.get("$alt", "")
         return JSONResponse(messages.render(match.method.response, answer, as_ints))
+
+
+def _made(answer: Json) -> str:
+    """The name of what a create or upload has made, as far as it is made already: else its operation's."""
+    response = answer.get("response", {})
+    return str(response.get("model") or response.get("name") or answer.get("name", ""))
 
 
 async def read_body(request: Request) -> bytes:
@@ -117,11 +127,11 @@ def create_app(context: Context, signing_key: str, routes: Sequence[BaseRoute] =
         (contract.PATH_TOKEN_EXCHANGE, ["POST"], api.token),
         (f"{contract.PATH_EXTENSION}/status", ["GET"], more.status),
         (f"{contract.PATH_EXTENSION}/usage", ["GET"], more.usage),
+        (f"{contract.PATH_EXTENSION}/audit", ["GET"], more.audit),
         (f"{contract.PATH_EXTENSION}/logs/{{name:path}}", ["GET"], more.logs),
         ("/{path:path}", verbs, api.vertex),
     ]
     all_routes = [Route(path, _guarded(endpoint), methods=verbs) for path, verbs, endpoint in own]
     handlers = {Exception: answer_error, HTTPException: answer_error}
-    return access_log.AccessLog(
-        Starlette(routes=[*all_routes[:-1], *routes, all_routes[-1]], exception_handlers=handlers)
-    )
+    app = Starlette(routes=[*all_routes[:-1], *routes, all_routes[-1]], exception_handlers=handlers)
+    return access_log.AccessLog(audit.AuditLog(app, context.store.audit.add))

@@ -68,6 +68,16 @@ def _may_call(call: Call) -> bool:
     return principal.is_person or (principal.role == tokens.ROLE_WORKLOAD and (own or method.service in _READABLE))
 
 
+def require_admin(principal: Principal, what: str) -> None:
+    """Refuse anybody else.
+
+    Raises:
+        ApiError: PERMISSION_DENIED.
+    """
+    if principal.role != tokens.ROLE_ADMIN:
+        raise ApiError("PERMISSION_DENIED", f"{principal.subject} may not {what}: it takes the role admin.")
+
+
 def require_person(principal: Principal, what: str) -> None:
     """Refuse jobs and model servers.
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -118,6 +119,14 @@ class Extensions:
         form, kind = (_json_line, "application/x-ndjson") if query.get("alt") == "json" else (_text_line, "text/plain")
         return StreamingResponse(self._stream(source, since, follow, form), media_type=f"{kind}; charset=utf-8")
 
+    async def audit(self, request: Request) -> Response:
+        """Who changed what, newest first; the query chooses: principal, method, resource (a prefix), since, pages."""
+        auth.require_admin(self.principal(request), "read the audit log")
+        wanted, size = _audit_query(request.query_params)
+        entries = await run_in_threadpool(self.context.store.audit.read, wanted, size)
+        page = {"entries": [{"seq": each.seq, "time": timestamp(each.time), **asdict(each.deed)} for each in entries]}
+        return JSONResponse({**page, "nextPageToken": str(entries[-1].seq)} if len(entries) == size else page)
+
     def _source(self, name: str) -> str:
         """Whose lines to read: a training pipeline's are its custom job's."""
         row = self.context.store.get(name)
@@ -144,6 +153,24 @@ def _start(row: Resource) -> Json:
     """Where the time of its last start went: when it was accepted and given capacity, its container made and run."""
     claimed = {"claimed": row.status["claimed_at"]} if "claimed_at" in row.status else {}
     return {"accepted": timestamp(row.create_time), **claimed, **row.status.get("container_at", {})}
+
+
+def _audit_query(query: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+    """What to read, and how many entries."""
+    allowed = ("principal", "method", "resource", "since", "pageSize", "pageToken")
+    for name in query:
+        if name not in allowed:
+            raise invalid(f"{name!r} is not a query parameter here; there are {', '.join(allowed)}.")
+    wanted: dict[str, Any] = {name: query[name] for name in ("principal", "method", "resource") if name in query}
+    try:
+        size = min(max(int(query.get("pageSize", "100")), 1), LINES)
+        if query.get("pageToken"):
+            wanted["before"] = int(query["pageToken"])
+        if "since" in query:
+            wanted["since"] = datetime.fromisoformat(query["since"])
+    except ValueError as error:
+        raise invalid(f"{error}: pageSize and pageToken are whole numbers, since is a time of RFC 3339.") from None
+    return wanted, size
 
 
 def _reserved(row: Resource) -> Demand:

@@ -1,5 +1,6 @@
 """Puts the controllers together. Used by the main program and by the tests, which bring an engine of their own."""
 
+from workloads.controllers.audit import AuditRetention
 from workloads.controllers.batch_prediction_jobs import BatchPredictionJobs
 from workloads.controllers.custom_jobs import CustomJobs
 from workloads.controllers.declared import Declared
@@ -49,6 +50,7 @@ class Assembly:
                 Orphans(platform).sweep,
                 Declared(platform, rows).sync,
                 routes.sync,
+                AuditRetention(platform).prune,
             ],
             sweep_s=sweep_s,
         )

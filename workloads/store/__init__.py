@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from workloads import contract
 from workloads.config import PlatformConfig
+from workloads.store.audit import Deed, Entry
 from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, SchemaError, StoreError, Unavailable
 from workloads.store.leader import Leadership
 from workloads.store.resource import Json, LogLine, Resource
@@ -19,6 +20,8 @@ __all__ = [
     "Aborted",
     "AlreadyExists",
     "Change",
+    "Deed",
+    "Entry",
     "Invalid",
     "Json",
     "Leadership",

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from workloads.store import errors, leader
+from workloads.store.audit import Audit
 from workloads.store.database import Connection, Database
 from workloads.store.listener import CHANNEL, Listener
 from workloads.store.logs import CAP_BYTES, Logs
@@ -66,6 +67,7 @@ class Store:
         self._database = Database(conninfo, wait_s, max_connections)
         self._listener = Listener(self._database)
         self._logs = Logs(self._database, log_cap_bytes)
+        self.audit = Audit(self._database)
 
     @staticmethod
     def new_id() -> str:

@@ -1,0 +1,133 @@
+"""The audit log: every change of a known principal is in it before it is acknowledged, and nothing else."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.workloads.api.conftest import PARENT, job, token
+from workloads.api import audit
+from workloads.api.handlers import Context
+from workloads.store import Deed, Unavailable
+
+JOBS = f"/v1/{PARENT}/customJobs"
+AUDIT = "/cairn/v1/audit"
+
+
+@pytest.fixture(autouse=True)
+def empty(context: Context) -> None:
+    """A log without entries."""
+    with context.store._database.transaction() as connection:
+        connection.execute("DELETE FROM audit")
+
+
+def entries(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
+    """What the log says, newest first."""
+    found: list[dict[str, Any]] = client.get(AUDIT, params=query).raise_for_status().json()["entries"]
+    return found
+
+
+def shown(client: httpx.Client, **query: Any) -> list[tuple[str, str, int]]:
+    """The same, in short: who, what, with which result."""
+    return [(each["principal"], each["method"], each["status"]) for each in entries(client, **query)]
+
+
+def test_changes_and_refusals_are_logged(client: httpx.Client) -> None:
+    """What was made is named; a refusal for want of a right and a bad message are there too, reads are not."""
+    viewer = {"Authorization": f"Bearer {token('viewer', 'vic')}", "X-Forwarded-For": "10.1.2.3"}
+    made = client.post(JOBS, json=job()).json()["name"]
+    client.get(JOBS)
+    client.post(JOBS, json={})
+    client.post(f"/v1/{made}:cancel", json={}, headers=viewer)
+    client.post(f"/v1/{made}:cancel", json={})
+    client.delete(f"/v1/{PARENT}/nothing/1")
+    client.post(f"/v1/{PARENT}/endpoints/1:predict", json={"instances": [1]})
+    client.post(JOBS, json=job(), headers={"Authorization": "Bearer x"})
+    assert shown(client) == [
+        ("admin", "DELETE", 404),
+        ("admin", "JobService.CancelCustomJob", 200),
+        ("vic", "JobService.CancelCustomJob", 403),
+        ("admin", "JobService.CreateCustomJob", 400),
+        ("admin", "JobService.CreateCustomJob", 200),
+    ]
+    created = entries(client)[-1]
+    assert (created["resource"], created["role"]) == (made, "admin")
+    assert entries(client, principal="vic")[0]["source"] == "10.1.2.3"
+
+
+def test_long_running_creates_name_what_they_made(client: httpx.Client) -> None:
+    """An endpoint's create answers with an operation; the log has the endpoint."""
+    operation = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e"}).json()
+    assert entries(client)[0]["resource"] == operation["response"]["name"]
+
+
+def test_the_log_is_read_by_parts_and_pages(client: httpx.Client) -> None:
+    """Filters by principal, method, resource and time; pages go on where the last one ended."""
+    for number in range(5):
+        client.post(f"/v1/{PARENT}/customJobs/{number}:cancel", json={})
+    assert len(entries(client, method="JobService.CancelCustomJob")) == 5
+    assert [each["resource"][-1] for each in entries(client, resource=f"{PARENT}/customJobs/3")] == ["3"]
+    assert entries(client, since="2999-01-01T00:00:00Z") == []
+    assert entries(client, principal="dana") == []
+    seen, mark = [], ""
+    while True:
+        page = client.get(AUDIT, params={"pageSize": 2, "pageToken": mark}).json()
+        seen += [each["resource"][-1] for each in page["entries"]]
+        if not (mark := page.get("nextPageToken", "")):
+            break
+    assert seen == list("43210")
+    for wrong in ({"since": "soon"}, {"pageSize": "x"}, {"who": "x"}):
+        assert client.get(AUDIT, params=wrong).status_code == 400
+
+
+@pytest.mark.parametrize("role", ["developer", "viewer", "workload"])
+def test_only_the_admin_reads_it(client: httpx.Client, role: str) -> None:
+    """It tells who works on what."""
+    assert client.get(AUDIT, headers={"Authorization": f"Bearer {token(role, role)}"}).status_code == 403
+
+
+def test_what_can_not_be_logged_is_not_acknowledged(
+    client: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no entry can be written, a change is answered UNAVAILABLE, and reads go on."""
+
+    def away(*_: object) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr("workloads.store.audit.Database.transaction", away)
+    answer = client.post(JOBS, json=job())
+    assert (answer.status_code, answer.json()["error"]["status"]) == (503, "UNAVAILABLE")
+    monkeypatch.undo()
+    assert client.get(JOBS).status_code == 200
+
+
+def test_entries_are_never_changed_and_go_by_age(context: Context) -> None:
+    """The database itself refuses to change an entry or to empty the log; only age takes entries away."""
+    log = context.store.audit
+    log.add(Deed("p", "admin", "m", "r", 200, ""))
+    for statement in ("UPDATE audit SET principal = 'x'", "TRUNCATE audit"):
+        refused = pytest.raises(psycopg.errors.RaiseException, match="never changed")
+        with refused, context.store._database.transaction() as connection:
+            connection.execute(statement.encode())
+    assert log.prune(timedelta(days=1)) == 0
+    assert log.prune(timedelta(seconds=-60)) == 1
+    assert log.read({}, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "changes"),
+    [
+        ("GET", "/v1/x", False),
+        ("POST", "/v1/x", True),
+        ("POST", "/v1/x:predict", False),
+        ("POST", "/v1/operations/1:wait", False),
+        ("POST", "/v1/x:cancel", True),
+        ("DELETE", "/storage/v1/b/x", True),
+        ("POST", "/cairn/v1/token", False),
+    ],
+)
+def test_what_counts_as_a_change(verb: str, path: str, changes: bool) -> None:
+    """Reads that are POSTs, and the exchange of a token for itself, don't."""
+    assert audit.is_change(verb, path) is changes

@@ -4,7 +4,7 @@ STACK ?= local
 EXAMPLE ?= auto
 TOOLCHAIN = $(PYTHON) -m toolchain
 
-.PHONY: help setup status up preview down cluster-up cluster-down cluster-status check test bench chaos env clean
+.PHONY: help setup status up preview down cluster-up cluster-down cluster-status check test bench chaos cis env clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,6 +45,9 @@ bench:  ## benchmarks of a stack that is up
 
 chaos:  ## faults at random moments, for hours (ARGS="--only provisioning --scale small --seed 7" chooses)
 	@$(TOOLCHAIN) chaos $(ARGS)
+
+cis:  ## the CIS Docker Benchmark's container section, on a stack that is up (Docker)
+	@$(TOOLCHAIN) cis --stack $(STACK)
 
 env:  ## exports for plain Pulumi, for eval in a shell
 	@$(TOOLCHAIN) env

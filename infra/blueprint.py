@@ -117,6 +117,7 @@ class Blueprint:
             audit_days=settings.audit_days,
             images={family: family for family in {**SERVING, **JOBS}},
             networks={},
+            egress=settings.egress,
             object_store_volume=object_store_volume,
             database_name=DATABASE_PLATFORM,
             database_user=DATABASE_PLATFORM,

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pulumi.runtime import config as pulumi_config
 
@@ -15,7 +15,7 @@ from infra import cluster_settings, endpoint_settings, machine_settings
 from infra.cluster_settings import Cluster
 from infra.endpoint_settings import DeclaredEndpoint
 from infra.reading import Section, SettingsError, listed, nearest
-from workloads.config import AcceleratorType, Capacity, MachineType
+from workloads.config import AcceleratorType, Capacity, Egress, MachineType
 from workloads.plans.container import Resources
 from workloads.tokens import ROLE_VIEWER, ROLES_OF_PEOPLE
 
@@ -78,7 +78,7 @@ class Settings:
     buckets: tuple[str, ...]
     staging_bucket: str
     base_image: str
-    egress: bool
+    egress: Egress
     endpoints: Mapping[str, DeclaredEndpoint]
     principals: Mapping[str, str]
     audit_days: int
@@ -118,7 +118,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         buckets=top.texts("buckets", BUCKET, "bucket names (a-z, 0-9, '.', '-', 3 to 63 characters)"),
         staging_bucket=top.text("stagingBucket", pattern=BUCKET, wanted="a bucket name"),
         base_image=top.text("baseImage", DEFAULT_BASE_IMAGE, r"\S+[:@]\S+", "an image with tag or digest"),
-        egress=top.flag("egress", default=True),
+        egress=_egress(top),
         endpoints=endpoint_settings.read(top),
         principals=_principals(top),
         audit_days=top.whole("auditDays", DEFAULT_AUDIT_DAYS, low=1, high=36500),
@@ -141,6 +141,11 @@ def _decoded(key: str, value: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError:
         return value
+
+
+def _egress(top: Section) -> Egress:
+    chosen: Any = top.choice("egress", get_args(Egress), "asked")
+    return chosen  # type: ignore[no-any-return]  # one of them, or a problem is noted
 
 
 def _ports(top: Section) -> Ports:

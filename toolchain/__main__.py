@@ -23,8 +23,8 @@ from toolchain.machine import Machine
 from toolchain.setup import all_steps, kubernetes, steps_for_cluster, steps_for_tests, virtualenv
 from toolchain.setup.virtualenv import check_python
 from toolchain.shell import RealShell, ToolchainError
+from toolchain.stack import cis, commands
 from toolchain.stack import cluster as stack_cluster
-from toolchain.stack import commands
 from toolchain.stack.cli import Cli, make_passphrase
 from toolchain.stack.cluster import StackCluster
 from toolchain.stack.config import mentions_kubernetes
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_of = parser.add_subparsers(dest="command", required=True)
     for name, function in COMMANDS.items():
         one = commands_of.add_parser(name, help=function.__doc__, add_help=name not in PASSED_ON)
-        if name in ("up", "preview", "down", "bench"):
+        if name in ("up", "preview", "down", "bench", "cis"):
             one.add_argument("--stack", default="local")
         if name == "up":
             one.add_argument("--example", choices=("auto", "0", "1"), default="auto", help="0: never, 1: always")
@@ -185,6 +185,11 @@ def chaos(options: argparse.Namespace, machine: Machine) -> int:
     return suite.chaos(machine, say, options.rest)
 
 
+def check_cis(options: argparse.Namespace, machine: Machine) -> int:
+    """The CIS Docker Benchmark's container section, on a running stack."""
+    return cis.show(_shell(machine), options.stack, say)
+
+
 def env(options: argparse.Namespace, machine: Machine) -> int:
     """Exports with which plain `pulumi` works here."""
     for name, value in machine.pulumi_variables().items():
@@ -220,6 +225,7 @@ COMMANDS = {
     "test": test,
     "bench": bench,
     "chaos": chaos,
+    "cis": check_cis,
     "env": env,
     "pulumi": pulumi,
     "clean": clean,

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from workloads import contract
 
+Egress = Literal["none", "asked", "all"]
+
 
 @dataclass(frozen=True)
 class Toleration:
@@ -120,6 +122,7 @@ class PlatformConfig:
         replica_domain: a container's host is "<container>.<replica_domain>"; just "<container>" when it is "".
         balanced: whether the engine balances a group's servers behind a host of the group's name; else the gateway
             is told every server.
+        egress: which jobs have a way out of the stack: none, those that ask for it, or all.
         cluster: where on Kubernetes; None on Docker.
     """
 
@@ -146,6 +149,7 @@ class PlatformConfig:
     engine: Literal["docker", "kubernetes"] = "docker"
     replica_domain: str = ""
     balanced: bool = False
+    egress: Egress = "asked"
     cluster: ClusterConfig | None = None
 
     @property

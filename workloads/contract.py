@@ -14,13 +14,16 @@ LABEL_MANAGED_BY: Final = "cairn.managed-by"  # one of the two below
 LABEL_RESOURCE: Final = "cairn.resource"  # full Vertex resource name that the container works for
 LABEL_REPLICA: Final = "cairn.replica"  # "<pool>-<index>", e.g. "0-0"
 LABEL_ATTEMPT: Final = "cairn.attempt"  # which try of a job the container belongs to, from "0"
+LABEL_NETWORK: Final = "cairn.network"  # of a network made for one group: which of NETWORK_* it is
 LABEL_DEPLOYED_MODEL: Final = "cairn.deployed-model"  # JSON of plans.serving.DeployedModel: all that routing needs
 MANAGED_BY_PULUMI: Final = "pulumi"
 MANAGED_BY_CONTROLLERS: Final = "controllers"
 
 # --- Networks ------------------------------------------------------------------------------------------------------
 NETWORK_PLATFORM: Final = "platform"  # engines, API, controllers: never a job
-NETWORK_WORKLOADS: Final = "workloads"  # jobs and model servers; the gateway, tracking and the object store join it
+NETWORK_WORKLOADS: Final = "workloads"  # jobs; the gateway, tracking and the object store join it
+NETWORK_SERVERS: Final = "servers"  # model servers, which ask for no credentials: nobody but the gateway reaches them
+NETWORK_EGRESS: Final = "egress"  # the way out, for jobs that may
 
 # --- Service names (DNS names on the stack's networks) and the ports they listen on --------------------------------
 DATABASE_HOST: Final = "database"

@@ -40,7 +40,7 @@ def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
         secrets={contract.SECRET_SIGNING_KEY: args.signing_key},
         ports=(PortSpec(contract.GATEWAY_PORT, args.publish), PortSpec(contract.GATEWAY_AGENT_PORT)),
         mounts=(Mount(name, STATE_DIR),),
-        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
+        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS, contract.NETWORK_SERVERS),
         probe=service_probe(contract.GATEWAY_AGENT_PORT, contract.PATH_HEALTH),
     )
 

@@ -44,8 +44,8 @@ def plan(name: str, args: JobRunnerArgs, image: pulumi.Input[str]) -> ServiceSpe
         },
         ports=(PortSpec(contract.CONTROLLERS_PORT),),
         probe=service_probe(contract.CONTROLLERS_PORT, contract.PATH_HEALTH),
-        # They ask model servers over the workloads' network whether they are healthy; there they answer /healthz only.
-        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),
+        # They ask model servers whether they are healthy; there they answer /healthz only.
+        networks=(contract.NETWORK_PLATFORM, contract.NETWORK_SERVERS),
         engine_access=True,
     )
 

@@ -15,6 +15,7 @@ from policies.rules import (
     labels,
     limits,
     namespaces,
+    networks,
     probes,
     rbac,
     secrets,
@@ -34,6 +35,7 @@ ALL: Final[tuple[ResourceValidationPolicy | StackValidationPolicy, ...]] = (
     *images.RULES,
     *labels.RULES,
     *namespaces.RULES,
+    *networks.RULES,
     *whole.RULES,
     *budgets.RULES,
 )

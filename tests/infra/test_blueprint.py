@@ -23,7 +23,7 @@ def stack(**changes: Any) -> Declared:
     settings = parse(as_pulumi({**GOOD, **changes}))
 
     def program() -> dict[str, Any]:
-        return vars(blueprint.build("test", settings, backend(egress=settings.egress)))
+        return vars(blueprint.build("test", settings, backend()))
 
     return declare(program)
 
@@ -57,16 +57,35 @@ def test_networks(declared: Declared) -> None:
     containers = declared.of_type("docker:index/container:Container")
     joined = {name: {net["name"] for net in each["networksAdvanced"]} for name, each in containers.items()}
     on_workloads = {name for name, networks in joined.items() if "cairn-test-workloads" in networks}
-    assert on_workloads == {*GATED, contract.CONTROLLERS_HOST, "model-delays-1-0"}
-    assert joined["model-delays-1-0"] == {"cairn-test-workloads"}
+    assert on_workloads == GATED
+    assert joined["model-delays-1-0"] == {"cairn-test-model-delays-1"}
 
 
-@pytest.mark.parametrize(("egress", "internal"), [(True, False), (False, True)])
-def test_egress(egress: bool, internal: bool) -> None:
-    """Without egress the jobs' network has no way out; the platform's keeps one."""
-    networks = stack(egress=egress).of_type("docker:index/network:Network")
-    assert networks["workloads"]["internal"] is internal
-    assert networks["platform"]["internal"] is False
+def test_no_network_leads_out(declared: Declared) -> None:
+    """The host is on that of the published ports alone, whose packets are not translated: no answer comes back."""
+    networks = declared.of_type("docker:index/network:Network")
+    assert set(networks) == {"platform", "workloads", "published", "model-delays-1"}
+    outside = networks.pop("published")
+    assert outside["options"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    for name, network in networks.items():
+        assert network["internal"] is True, name
+        assert network["options"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}, name
+
+
+def test_only_who_publishes_is_on_the_published_network(declared: Declared) -> None:
+    """Database, API and controllers have no address that the host could reach."""
+    containers = declared.of_type("docker:index/container:Container")
+    published = {
+        name for name, each in containers.items() for n in each["networksAdvanced"] if n["name"].endswith("-published")
+    }
+    assert published == GATED
+
+
+@pytest.mark.parametrize("egress", ["none", "asked", "all"])
+def test_egress_is_told_to_the_controllers(egress: str) -> None:
+    """Which jobs have a way out is decided where jobs are planned."""
+    text = _environment(stack(egress=egress).container("controllers"))[contract.ENV_CONFIG]
+    assert PlatformConfig.from_json(text).egress == egress
 
 
 def test_secrets_are_files_only(declared: Declared) -> None:

@@ -59,7 +59,7 @@ def test_good_settings() -> None:
     """Good settings are read with their units converted and the defaults filled in."""
     settings = parse(as_pulumi(GOOD))
     assert settings.machine_types["n1-standard-4"].memory_mib == 2048
-    assert (settings.currency, settings.egress, settings.backend) == ("USD", True, "docker")
+    assert (settings.currency, settings.egress, settings.backend) == ("USD", "asked", "docker")
     assert settings.resources["api"].memory_mib == 1024
     assert settings.resources["api"].cpu == SERVICE_LIMITS["api"].cpu
     assert settings.endpoints["delays"].models[0].traffic == 100
@@ -110,7 +110,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("cairn:capacity.jobDisk", '"512Mi" or "2Gi"', '"10G"'),
     ),
     ("no cores", {"capacity": {"cpu": 0, "memory": "4Gi"}}, ("cairn:capacity.cpu must be a number above 0",)),
-    ("flag", {"egress": "maybe"}, ("cairn:egress must be true or false", "maybe")),
+    ("choice", {"egress": "maybe"}, ('cairn:egress is "maybe"; allowed: all, asked, none',)),
     ("currency", {"currency": "dollars"}, ("cairn:currency must be a currency code",)),
     ("bucket", {"stagingBucket": "No"}, ("cairn:stagingBucket must be a bucket name",)),
     ("a role", {"principals": {"dana": "develper"}}, ("cairn:principals.dana", 'did you mean "developer"?')),

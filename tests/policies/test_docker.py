@@ -7,9 +7,10 @@ from pulumi_policy import ResourceValidationPolicy
 
 from policies.reading.docker import NETWORK, VOLUME
 from policies.rules import ALL
-from tests.policies.support import labels, violations
+from tests.policies.support import complaints, labels, rule, violations
 
 RULES = [each.name for each in ALL if isinstance(each, ResourceValidationPolicy)]
+ONLY_NETWORKS = {"network-no-way-out"}
 ONLY_KUBERNETES = {
     "ingress-tls",
     "namespace-restricted",
@@ -97,7 +98,7 @@ def test_bad_container(name: str, changes: dict[str, Any], says: tuple[str, ...]
 
 def test_every_rule_has_a_bad_case() -> None:
     """A rule that refuses nothing would pass unnoticed; what is only Kubernetes' has its cases there."""
-    assert {name for name, _, _ in BAD} == set(RULES) - ONLY_KUBERNETES
+    assert {name for name, _, _ in BAD} == set(RULES) - ONLY_KUBERNETES - ONLY_NETWORKS
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -111,6 +112,21 @@ def test_labels_of_volumes_and_networks(kind: str) -> None:
     """Volumes and networks need the labels too."""
     assert violations("required-labels", kind) == []
     assert len(violations("required-labels", kind, labels=[])) == 1
+
+
+@pytest.mark.parametrize(
+    "good", [{"internal": True}, {"options": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}]
+)
+def test_networks_that_lead_nowhere(good: dict[str, Any]) -> None:
+    """Internal ones, and one for published ports, whose packets are not translated."""
+    assert violations("network-no-way-out", NETWORK, **good) == []
+
+
+def test_networks_that_lead_out() -> None:
+    """They are refused with the remedy, and which networks may is a setting."""
+    (found,) = violations("network-no-way-out", NETWORK)
+    assert "leads out of the stack; set internal to true" in found
+    assert complaints(rule("network-no-way-out"), NETWORK, {"name": "out"}, {"leadingOut": ["out"]}) == []
 
 
 def test_named_exception_for_the_socket() -> None:

@@ -13,7 +13,7 @@ from tests.policies.own_mutations import ALL as MUTATIONS
 from tests.policies.support import complaints, refusals, rule
 
 RULES = [each.name for each in ALL if isinstance(each, ResourceValidationPolicy)]
-ONLY_DOCKER = {"container-process-limit", "container-log-rotation"}
+ONLY_DOCKER = {"container-process-limit", "container-log-rotation", "network-no-way-out"}
 OTHER_WAYS = {"whole-objects"}  # its cases are further below: kinds of their own, not faults of good objects
 
 

@@ -174,6 +174,9 @@ class FakeEngine:
         with self._lock:
             return [name for name, each in self.containers.items() if each.state.group == group]
 
+    def tidy(self) -> None:
+        """Nothing to mend."""
+
     def watch(self, on_change: Callable[[str], None]) -> None:
         """Told at once, by whoever made the change."""
         self._watchers.append(on_change)

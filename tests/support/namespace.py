@@ -168,7 +168,11 @@ def _furnish(admin: client.ApiClient, name: str, base: str) -> None:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "controllers"},
         "subjects": [{"kind": "ServiceAccount", "name": "controllers", "namespace": name}],
     }
-    selected = {"selector": pods.network_label("workloads"), "clusterIP": "None", "publishNotReadyAddresses": True}
+    selected = {
+        "selector": {contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS},
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+    }
     headless = {"metadata": {"name": pods.REPLICA_DOMAIN}, "spec": selected}
     volume = {
         "metadata": {"name": VOLUME},

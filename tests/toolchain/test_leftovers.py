@@ -14,28 +14,37 @@ def test_labels_are_those_of_the_contract() -> None:
 
 
 def test_controllers_stop_before_their_containers_go() -> None:
-    """Otherwise they would start a replica anew; containers go before the volumes and networks they hold."""
+    """Otherwise they would start a replica anew; containers go before volumes, and services leave networks first."""
     shell = FakeShell(
         {
             "container inspect": Answer(0, "{}"),
+            "--filter network=servers": Answer(0, "gateway\ncontrollers"),
             "docker ps --all": Answer(0, "job-1\njob-2"),
             "docker volume ls": Answer(0, "scratch"),
-            "docker network ls": Answer(0, ""),
+            "docker network ls": Answer(0, "servers"),
         }
     )
     made = leftovers.remove_made_by_controllers(shell, "local", "cairn-local-controllers")
-    assert [thing.name for thing in made] == ["job-1", "job-2", "scratch"]
+    assert [thing.name for thing in made] == ["job-1", "job-2", "scratch", "servers"]
     assert shell.ran == [
         "docker stop --time 10 cairn-local-controllers",
         "docker container rm --force --volumes job-1 job-2",
         "docker volume rm scratch",
+        "docker network disconnect --force servers gateway",
+        "docker network disconnect --force servers controllers",
+        "docker network rm servers",
     ]
 
 
 def test_all_of_a_stack_goes_containers_first() -> None:
     """What a killed run made and no state knows is found by its label."""
     shell = FakeShell(
-        {"docker ps": Answer(0, "api"), "docker volume ls": Answer(0, "data"), "docker network ls": Answer(0, "net")}
+        {
+            "--filter network=net": Answer(0, ""),
+            "docker ps": Answer(0, "api"),
+            "docker volume ls": Answer(0, "data"),
+            "docker network ls": Answer(0, "net"),
+        }
     )
     leftovers.Engine(shell, "local").remove_all()
     assert shell.ran == [

@@ -107,6 +107,14 @@ def remove_made_by_controllers(shell: Shell, stack: str, controllers_container: 
 def _remove(shell: Shell, things: list[Thing]) -> None:
     for kind in KINDS:
         names = [thing.name for thing in things if thing.kind == kind]
+        for name in names if kind == "network" else ():
+            _empty(shell, name)
         if names:
             force = ["--force", "--volumes"] if kind == "container" else []
             shell.run("down", ["docker", kind, "rm", *force, *names], REMEDY)
+
+
+def _empty(shell: Shell, network: str) -> None:
+    """Take the platform's services off a network, stopped ones too, which would not start again without it."""
+    for container in _names(shell, "container", ["--filter", f"network={network}"]):
+        shell.run("down", ["docker", "network", "disconnect", "--force", network, container], REMEDY)

@@ -47,6 +47,7 @@ class Assembly:
             sweep_chores=[
                 platform.engine.prepare,
                 self.queue.expire,
+                platform.engine.tidy,
                 Orphans(platform).sweep,
                 Declared(platform, rows).sync,
                 routes.sync,

@@ -172,6 +172,7 @@ def _driver(
         env=environment.platform(config),
         files={**environment.secret_files(config, token), TASK_FILE: json.dumps(asdict(task))},
         mounts=environment.gcs_mounts(config, buckets),
+        calls=_group_name(name, attempt, SERVERS_POOL),
         labels=_labels(name, attempt, DRIVER_POOL),
     )
 

@@ -70,7 +70,9 @@ class ContainerSpec:
         args: replaces the image's command when given, as Vertex' `args`.
         env: plain values only. Secrets go into `files`, which never show in `docker inspect`.
         files: path in the container → text, written before the start, readable by `user` only.
-        network: one of contract.NETWORK_*.
+        network: contract.NETWORK_WORKLOADS, or NETWORK_SERVERS, which a group shares with no other.
+        calls: the group of model servers that it calls past the gateway, "" for none.
+        egress: whether it has a way out of the stack.
         labels: beside those that the engine adds itself (stack, managed-by).
         alone: nobody calls it by its name, so its host may have any other.
         restart: "always" for servers; a job's containers are restarted by its controller, which counts.
@@ -85,6 +87,8 @@ class ContainerSpec:
     files: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     network: str = contract.NETWORK_WORKLOADS
+    calls: str = ""
+    egress: bool = False
     user: str = contract.RUN_AS
     read_only_root: bool = False
     tmpfs: Mapping[str, int] = field(default_factory=lambda: {"/tmp": 512})  # noqa: S108  path → MiB

@@ -16,7 +16,7 @@ _REFERENCE: Final = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 def platform(config: PlatformConfig) -> dict[str, str]:
-    """Where our clients, Google's and MLflow's find the stack. The token is in a file, never here."""
+    """Where our clients and Google's find the stack. The token is in a file, never here."""
     return {
         contract.ENV_API_ENDPOINT: config.gateway_url,
         contract.ENV_TOKEN_FILE: TOKEN_FILE,
@@ -26,8 +26,12 @@ def platform(config: PlatformConfig) -> dict[str, str]:
         "CLOUD_ML_PROJECT_ID": config.project,
         "GOOGLE_APPLICATION_CREDENTIALS": contract.CREDENTIALS_FILE,
         "GOOGLE_CLOUD_REGION": config.location,
-        "MLFLOW_TRACKING_URI": config.tracking_url,
     }
+
+
+def tracking(config: PlatformConfig) -> dict[str, str]:
+    """Where MLflow's client finds the stack: for jobs, since model servers reach the gateway only."""
+    return {"MLFLOW_TRACKING_URI": config.tracking_url}
 
 
 def home(image_uri: str) -> dict[str, str]:

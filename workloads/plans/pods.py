@@ -40,6 +40,12 @@ def network_label(network: str) -> dict[str, str]:
     return {f"{NETWORK_PREFIX}{network}": "true"}
 
 
+def networks(spec: ContainerSpec) -> dict[str, str]:
+    """The labels of the networks that a planned container is on."""
+    out = network_label(contract.NETWORK_EGRESS) if spec.egress else {}
+    return {**network_label(spec.network), **out}
+
+
 def literal(text: str) -> str:
     """The text so that Kubernetes leaves it alone: plans have expanded `$(NAME)` and `$$`, which it would once more."""
     return text.replace("$", "$$")

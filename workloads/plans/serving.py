@@ -184,6 +184,7 @@ def _server(model: DeployedModel, token: str, config: PlatformConfig) -> Contain
         env=env,
         files=environment.secret_files(config, token),
         mounts=environment.gcs_mounts(config, buckets(model), read_only=True),
+        network=contract.NETWORK_SERVERS,
         labels={
             contract.LABEL_KIND: KIND,
             contract.LABEL_NAME: group_name(model),

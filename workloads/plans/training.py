@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.plans import environment, images, machines, names
+from workloads.plans import egress, environment, images, machines, names
 from workloads.plans.container import INDEX, ContainerSpec, Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
@@ -62,8 +62,11 @@ def pools(job_spec: Json) -> list[Pool]:
     return [Pool(specs[number], number, count) for number, count in enumerate(counts) if count]
 
 
-def program(pool_spec: Json, config: PlatformConfig, where: str) -> Program:
+def program(pool_spec: Json, config: PlatformConfig, where: str, offline: bool = False) -> Program:
     """Image, command, arguments and the user's variables of one pool.
+
+    Args:
+        offline: its packages can't be completed from an index.
 
     Raises:
         InvalidWish: neither or both of containerSpec and pythonPackageSpec, or a part of it is missing or unknown.
@@ -78,10 +81,10 @@ def program(pool_spec: Json, config: PlatformConfig, where: str) -> Program:
             tuple(container.get("args", ())),
             environment.user_variables(container.get("env", ()), f"{where}.containerSpec"),
         )
-    return _python_package(package or {}, config, f"{where}.pythonPackageSpec")
+    return _python_package(package or {}, config, f"{where}.pythonPackageSpec", offline)
 
 
-def _python_package(package: Json, config: PlatformConfig, where: str) -> Program:
+def _python_package(package: Json, config: PlatformConfig, where: str, offline: bool) -> Program:
     executor = package.get("executorImageUri", "")
     if images.parse(executor) is None:
         raise InvalidWish(
@@ -92,7 +95,7 @@ def _python_package(package: Json, config: PlatformConfig, where: str) -> Progra
     if not uris or not module:
         raise InvalidWish(f"{where} needs packageUris (at least one gs:// URI) and pythonModule")
     packages = [part for uri in uris for part in ("--package-uri", str(uri))]
-    args = (*packages, "--module", str(module), "--", *package.get("args", ()))
+    args = (*packages, *(("--offline",) if offline else ()), "--module", str(module), "--", *package.get("args", ()))
     env = environment.user_variables(package.get("env", ()), where)
     return Program(images.resolve(executor, config.images), ENTRY_POINT, args, env)
 
@@ -141,12 +144,17 @@ def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformCo
 
 
 def _worker(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, pool: Pool) -> ContainerSpec:
-    runs = program(pool.spec, config, f"jobSpec.workerPoolSpecs[{pool.number}]")
+    is_let_out = egress.is_given(job_spec, config)
+    runs = program(pool.spec, config, f"jobSpec.workerPoolSpecs[{pool.number}]", offline=not is_let_out)
     contracted = {
         **output_directories(job_spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")),
         **_cluster(name, job_spec, attempt, pool, config),
     }
-    service = {**environment.platform(config), **environment.home(_image_uri(pool.spec))}
+    service = {
+        **environment.platform(config),
+        **environment.tracking(config),
+        **environment.home(_image_uri(pool.spec)),
+    }
     return ContainerSpec(
         name=_group_name(name, attempt, pool),
         image=runs.image,
@@ -156,6 +164,7 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
         env=environment.variables(service, runs.env, contracted),
         files=environment.secret_files(config, token),
         mounts=environment.gcs_mounts(config, buckets(job_spec, config)),
+        egress=is_let_out,
         labels={
             contract.LABEL_KIND: KIND,
             contract.LABEL_NAME: _group_name(name, attempt, pool),

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Arguments:
-    """What to install and what to run."""
+    """What to install and what to run.
+
+    Attributes:
+        offline: the job has no way out, so pip need not look for one.
+    """
 
     package_uris: tuple[str, ...]
     module: str
     args: tuple[str, ...]
+    offline: bool = False
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -23,5 +28,6 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser = argparse.ArgumentParser(prog="workloads.training", allow_abbrev=False)
     parser.add_argument("--package-uri", action="append", default=[], metavar="gs://…")
     parser.add_argument("--module", required=True)
+    parser.add_argument("--offline", action="store_true")
     found = parser.parse_args(own)
-    return Arguments(tuple(found.package_uri), found.module, tuple(theirs))
+    return Arguments(tuple(found.package_uri), found.module, tuple(theirs), found.offline)

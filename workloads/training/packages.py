@@ -18,6 +18,10 @@ from workloads.gcs import Client
 
 _PIP: Final = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 _LARGEST_PYPROJECT: Final = 1 << 20
+OFFLINE: Final = (
+    "this job has no way out to an index: give it one with network=projects/<project>/global/networks/<any>, or put "
+    "what is missing (its own message above names it) among the job's packages"
+)
 _IN_IMAGE: Final = ("setuptools", "wheel")  # build systems that the image holds
 
 
@@ -25,7 +29,7 @@ class PackageError(Exception):
     """A package can't be fetched or installed; the text says which and why."""
 
 
-def install(uris: Sequence[str], folder: Path) -> None:
+def install(uris: Sequence[str], folder: Path, offline: bool = False) -> None:
     """Fetch the packages to `folder` and install them for this user, all at once: they may depend on one another.
 
     Raises:
@@ -35,12 +39,14 @@ def install(uris: Sequence[str], folder: Path) -> None:
     packages = [fetch(uri, folder / str(number)) for number, uri in enumerate(uris)]
     if not packages:
         return
+    index = ("--no-index",) if offline else ()
     isolation = () if any(map(is_isolated_build_needed, packages)) else ("--no-build-isolation",)
-    command = [*_PIP, "install", "--user", "--no-warn-script-location", *isolation, *map(str, packages)]
+    command = [*_PIP, "install", "--user", "--no-warn-script-location", *index, *isolation, *map(str, packages)]
     done = subprocess.run(command, check=False)
     if done.returncode:
         names = ", ".join(package.name for package in packages)
-        raise PackageError(f"pip can't install {names} (exit code {done.returncode}); its own message is above")
+        why = OFFLINE if offline else "its own message is above"
+        raise PackageError(f"pip can't install {names} (exit code {done.returncode}); {why}")
 
 
 def fetch(uri: str, folder: Path) -> Path:

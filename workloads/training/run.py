@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> NoReturn:
     wish = arguments.parse(argv)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            install(wish.package_uris, Path(folder))
+            install(wish.package_uris, Path(folder), offline=wish.offline)
     except (PackageError, StorageError, ValueError) as error:
         print(f"training: {error}", file=sys.stderr)
         sys.exit(2)

@@ -46,14 +46,11 @@ class DockerBackend:
     name = "docker"
     hosts: tuple[str, ...] = (services.LOOPBACK, "localhost")
 
-    def __init__(
-        self, stack: str, base_image: str = BASE_IMAGE, egress: bool = True, engine: Engine | None = None
-    ) -> None:
+    def __init__(self, stack: str, base_image: str = BASE_IMAGE, engine: Engine | None = None) -> None:
         """Ask the engine what it can do (or take it from `engine`); nothing is made yet."""
         self.stack = stack
         self.engine = engine or inspect(stack)
         self.capabilities = _capabilities(self.engine)
-        self._egress = egress
         self._images = Images(base_image)
         self._networks: dict[str, docker.Network] = {}
         self._volumes: dict[str, docker.Volume] = {}
@@ -80,7 +77,8 @@ class DockerBackend:
         if spec.engine_access:
             self._require(CAPABILITY_ENGINE_ACCESS, f"service {spec.name!r} talks to the engine")
         self._require_gpus(spec.name, spec.resources.gpus)
-        needed: list[pulumi.Resource] = [*self._join(spec.networks), *self._mounted(spec.name, spec.mounts)]
+        joined = network.joined(spec)
+        needed: list[pulumi.Resource] = [*self._join(joined), *self._mounted(spec.name, spec.mounts)]
         if spec.secrets:
             needed.append(volumes.create(self.stack, services.secrets_volume(spec.name), opts))
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
@@ -99,17 +97,19 @@ class DockerBackend:
         opts: pulumi.ResourceOptions,
     ) -> list[pulumi.Resource]:
         """A container for each replica."""
-        return [self._planned(spec, image, files, opts) for spec in group.containers()]
+        own = network.of_group(self.stack, group.name, opts)
+        return [self._planned(spec, image, files, own, opts) for spec in group.containers()]
 
     def _planned(
         self,
         spec: ContainerSpec,
         image: pulumi.Input[str],
         files: Mapping[str, pulumi.Input[str]],
+        own: docker.Network,
         opts: pulumi.ResourceOptions,
     ) -> pulumi.Resource:
         self._require_gpus(spec.name, spec.resources.gpus)
-        needed: list[pulumi.Resource] = [*self._join((spec.network,)), *planned.file_volumes(self.stack, spec, opts)]
+        needed: list[pulumi.Resource] = [own, *planned.file_volumes(self.stack, spec, opts)]
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed))
         return planned.create(self.stack, spec, image, files, self._mountpoints(), opts)
 
@@ -124,10 +124,10 @@ class DockerBackend:
         return {name: f"{self.engine.root}/volumes/{name}/_data" for name in names}
 
     def _join(self, names: Iterable[str]) -> list[docker.Network]:
-        """The networks, made when a container first needs them; only the workloads' one can be without a way out."""
+        """The networks, made when a container first needs them."""
         for name in names:
             if name not in self._networks:
-                self._networks[name] = network.create(self.stack, name, egress=self._egress)
+                self._networks[name] = network.create(self.stack, name)
         return [self._networks[name] for name in names]
 
     def _mounted(self, service: str, mounts: Iterable[Mount]) -> list[docker.Volume]:

@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 def choose(stack: str, settings: Settings) -> tuple[DockerBackend, list[str]]:
     """The backend of a stack, and what this host lacks."""
-    backend = DockerBackend(stack, settings.base_image, settings.egress)
+    backend = DockerBackend(stack, settings.base_image)
     return backend, problems(settings, backend.engine)
 
 

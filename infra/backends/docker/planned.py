@@ -15,7 +15,7 @@ from infra.backends.docker.network import network_name
 from infra.backends.docker.volumes import create as create_volume
 from infra.backends.docker.volumes import volume_name
 from workloads import contract
-from workloads.plans.container import ContainerSpec, Mount
+from workloads.plans.container import ContainerSpec, Mount, group_of
 
 
 def create(
@@ -46,7 +46,7 @@ def create(
         shm_size=spec.resources.memory_mib // 2,  # counts as memory; Docker's 64 MiB are too little for data loaders
         labels=container_labels(labels),
         networks_advanced=[
-            docker.ContainerNetworksAdvancedArgs(name=network_name(stack, spec.network), aliases=[spec.name])
+            docker.ContainerNetworksAdvancedArgs(name=network_name(stack, group_of(spec.name)), aliases=[spec.name])
         ],
         mounts=[*(_mount(each, mountpoints) for each in spec.mounts), *_file_mounts(stack, spec)] or None,
         uploads=secret_uploads(files, spec.user) or None,

@@ -16,7 +16,7 @@ from infra.backends.docker.containers import (
     tmpfs,
 )
 from infra.backends.docker.engine import DEFAULT_SOCKET, Engine
-from infra.backends.docker.network import network_name
+from infra.backends.docker.network import joined, network_name
 from infra.backends.docker.volumes import volume_name
 from infra.backends.labels import labels
 from workloads import contract
@@ -44,7 +44,7 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
         read_only=spec.read_only_root,
         tmpfs=tmpfs(spec.tmpfs),
         labels=container_labels({**spec.labels, **labels(stack, spec.kind, spec.name)}),
-        networks_advanced=_networks(stack, spec.name, spec.networks),
+        networks_advanced=_networks(stack, spec.name, joined(spec)),
         ports=_published(spec.ports),
         mounts=_mounts(stack, spec, engine),
         group_adds=[engine.socket_group] if spec.engine_access and engine else None,

@@ -48,7 +48,6 @@ class KubernetesBackend:
         stack: str,
         cluster: Cluster,
         base_image: str = BASE_IMAGE,
-        egress: bool = True,
         capacity: Capacity | None = None,
         accelerators: Mapping[str, AcceleratorType] | None = None,
     ) -> None:
@@ -62,7 +61,6 @@ class KubernetesBackend:
         self.cluster = cluster
         self.hosts = exposure.hosts(stack, cluster)
         self._images = Images(base_image, cluster.registry, push=True)
-        self._egress = egress
         self._capacity = capacity
         self._accelerators = accelerators or {}
         self._made: Home | None = None
@@ -118,7 +116,7 @@ class KubernetesBackend:
         """The namespace and what it needs, made when something is first put there."""
         if self._made is None:
             self._made = namespace.create(self.stack, self.cluster, self._capacity, self._accelerators)
-            self._policies = network.create(self._made, egress=self._egress)
+            self._policies = network.create(self._made)
         return self._made
 
     def _config(self) -> ClusterConfig:

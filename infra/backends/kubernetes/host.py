@@ -15,9 +15,7 @@ from infra.settings import Settings
 def choose(stack: str, settings: Settings) -> tuple[KubernetesBackend, list[str]]:
     """The backend of a stack, and what its cluster lacks."""
     cluster = settings.kubernetes or Cluster("")  # the settings of this backend have one
-    backend = KubernetesBackend(
-        stack, cluster, settings.base_image, settings.egress, settings.capacity, settings.accelerators
-    )
+    backend = KubernetesBackend(stack, cluster, settings.base_image, settings.capacity, settings.accelerators)
     return backend, _found(stack, settings, cluster)
 
 

@@ -1,7 +1,8 @@
 """Networks as NetworkPolicies: nothing is allowed but what is said here. Enforced where the cluster's network does it.
 
-A pod is on a contract network when it has its label (`pods.network_label`). Services have no way out of the cluster;
-jobs and model servers have one when the stack's `cairn:egress` says so.
+A pod is on a contract network when it has its label (`pods.network_label`). Only pods on the network of that name have
+a way out of the cluster: jobs that may. Model servers ask for no credentials, so only the gateway calls them, and the
+drivers of batch jobs theirs.
 """
 
 from collections.abc import Iterable
@@ -15,34 +16,41 @@ from infra.backends.base import ServiceSpec
 from infra.backends.kubernetes.labels import selector
 from infra.backends.kubernetes.namespace import SKIP_AWAIT, Home
 from workloads import contract
+from workloads.plans import batch
 from workloads.plans.pods import NETWORK_PREFIX, REPLICA_DOMAIN, network_label
 
 Rule = dict[str, Any]
 DNS_PORT: Final = 53
 LINK_LOCAL: Final = "169.254.0.0/16"  # a node's own DNS cache answers there, and clouds tell their machines' secrets
 API_SERVER_PORTS: Final = (443, 6443, 8443, 16443)  # of the Service, and of clusters' API servers behind it
+CALLERS: Final = (contract.NETWORK_WORKLOADS, contract.NETWORK_SERVERS)  # who may call services on their network
+GATEWAY: Final = "gateway"  # the kind that calls model servers
+NO_SERVICE: Final[Rule] = {
+    "matchExpressions": [{"key": f"{NETWORK_PREFIX}{contract.NETWORK_PLATFORM}", "operator": "DoesNotExist"}]
+}
 EVERYWHERE: Final = (("0.0.0.0/0", [LINK_LOCAL]), ("::/0", ["fe80::/10"]))
 
 
-def create(home: Home, *, egress: bool) -> list[pulumi.Resource]:
+def create(home: Home) -> list[pulumi.Resource]:
     """The stack's policies, and the Service that gives the containers of jobs their host names."""
     policies: dict[str, Rule] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "dns": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_dns()]},
         contract.NETWORK_PLATFORM: _among(contract.NETWORK_PLATFORM),
-        contract.NETWORK_WORKLOADS: _workloads(egress),
+        contract.NETWORK_WORKLOADS: _workloads(),
+        contract.NETWORK_SERVERS: _servers(),
+        contract.NETWORK_EGRESS: _egress(),
     }
     return [*(_policy(home, name, spec) for name, spec in policies.items()), _replicas(home)]
 
 
 def of_service(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """The policy of a service on which jobs may call, which clients outside reach, or which talks to the API server."""
+    """The policy of a service which jobs or servers may call, which clients outside reach, or which calls servers."""
     ingress, egress = list[Rule](), list[Rule]()
-    joined = contract.NETWORK_WORKLOADS in spec.networks
-    if joined:
-        ports = [_tcp(each.port) for each in spec.ports]
-        ingress.append({"from": [_on(contract.NETWORK_WORKLOADS)], "ports": ports})
-        egress.append({"to": [_on(contract.NETWORK_WORKLOADS)]})
+    if callers := [_on(name) for name in CALLERS if name in spec.networks]:
+        ingress.append({"from": callers, "ports": [_tcp(each.port) for each in spec.ports]})
+    if spec.kind == GATEWAY:
+        egress.append({"to": [_on(contract.NETWORK_SERVERS)]})
     published = [_tcp(each.port) for each in spec.ports if each.publish is not None]
     if published:
         ingress.append({"ports": published})
@@ -78,16 +86,41 @@ def _among(network: str) -> Rule:
     }
 
 
-def _workloads(egress: bool) -> Rule:
-    """Jobs and model servers reach each other and, as far as those let them, the services on their network."""
-    platform = f"{NETWORK_PREFIX}{contract.NETWORK_PLATFORM}"
-    only = {"matchExpressions": [{"key": platform, "operator": "DoesNotExist"}]}
+def _workloads() -> Rule:
+    """Jobs reach each other and, as far as those let them, the services on their network and their model servers."""
     among = _among(contract.NETWORK_WORKLOADS)
-    out = [{"to": [_block(cidr, spared) for cidr, spared in EVERYWHERE]}] if egress else []
     return {
         **among,
-        "podSelector": {**among["podSelector"], **only},
-        "egress": [*among["egress"], *out],
+        "podSelector": {**among["podSelector"], **NO_SERVICE},
+        "egress": [*among["egress"], {"to": [_on(contract.NETWORK_SERVERS)]}],
+    }
+
+
+def _servers() -> Rule:
+    """Model servers call services on their network, and are called by the gateway and by drivers of batch jobs."""
+    driver = {contract.LABEL_KIND: batch.KIND, **network_label(contract.NETWORK_WORKLOADS)}
+    callers = [{contract.LABEL_KIND: GATEWAY}, driver]
+    return {
+        "podSelector": {"matchLabels": network_label(contract.NETWORK_SERVERS), **NO_SERVICE},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": {"matchLabels": each}} for each in callers]}],
+        "egress": [{"to": [_services(contract.NETWORK_SERVERS)]}],
+    }
+
+
+def _services(network: str) -> Rule:
+    """The platform's services on a network."""
+    both = {**network_label(network), **network_label(contract.NETWORK_PLATFORM)}
+    return {"podSelector": {"matchLabels": both}}
+
+
+def _egress() -> Rule:
+    """Out of the cluster, but not to what is told only to machines."""
+    out = [{"to": [_block(cidr, spared) for cidr, spared in EVERYWHERE]}]
+    return {
+        "podSelector": {"matchLabels": network_label(contract.NETWORK_EGRESS), **NO_SERVICE},
+        "policyTypes": ["Egress"],
+        "egress": out,
     }
 
 
@@ -111,7 +144,7 @@ def _replicas(home: Home) -> core.Service:
     spec: Any = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,
-        "selector": network_label(contract.NETWORK_WORKLOADS),
+        "selector": {contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS},
     }
     metadata = home.metadata("network", REPLICA_DOMAIN)
     metadata["annotations"] = {**metadata.get("annotations", {}), **SKIP_AWAIT}

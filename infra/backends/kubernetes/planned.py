@@ -45,7 +45,7 @@ def create(
         made.append(
             core.Secret(group.name, metadata=_metadata(home, group, secret), data=data, opts=home.options(opts))
         )
-    template = {"metadata": pods.labelled({**labels, **pods.network_label(group.template.network)}), "spec": pod}
+    template = {"metadata": pods.labelled({**labels, **pods.networks(group.template)}), "spec": pod}
     wanted: Any = {
         "replicas": group.replicas,
         "revisionHistoryLimit": 2,

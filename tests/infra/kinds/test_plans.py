@@ -61,9 +61,9 @@ def test_no_secret_in_the_environment(kind: str) -> None:
 
 
 def test_only_the_job_runner_reaches_the_engine() -> None:
-    """Engine access is the job runner's alone; on the jobs' network, where it probes model servers, it has one port."""
+    """Engine access is the job runner's alone; jobs don't reach it, and model servers, which it probes, one port."""
     assert [kind for kind, spec in PLANS.items() if spec.engine_access] == ["job_runner"]
-    assert contract.NETWORK_WORKLOADS in PLANS["job_runner"].networks
+    assert contract.NETWORK_WORKLOADS not in PLANS["job_runner"].networks
     assert [port.port for port in PLANS["job_runner"].ports] == [contract.CONTROLLERS_PORT]
 
 

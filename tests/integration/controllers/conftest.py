@@ -44,7 +44,9 @@ def place() -> Iterator[Place]:
     network = client.networks.create(f"cairn-{stack}-workloads", labels=labels)
     volume = client.volumes.create(f"cairn-{stack}-objects", labels=labels)
     try:
-        yield Place(stack, str(network.name), str(volume.name), DockerEngine(stack, {"workloads": str(network.name)}))
+        # One network for all: these controllers run on the host, which reaches no network of model servers.
+        networks = dict.fromkeys((contract.NETWORK_WORKLOADS, contract.NETWORK_SERVERS), str(network.name))
+        yield Place(stack, str(network.name), str(volume.name), DockerEngine(stack, networks))
     finally:
         for container in client.containers.list(all=True, filters={"label": f"{contract.LABEL_STACK}={stack}"}):
             container.remove(force=True, v=True)

@@ -11,6 +11,7 @@ from cairn.backup.places import Place
 from tests.support.environment import ROOT
 
 Json = dict[str, Any]
+Address = tuple[str, int]
 # Sizes with which one job of the largest type fills the stack, and the platform fits beside it on 2 cores of a node.
 CAPACITY = {"cpu": 1.2, "memory": "6Gi"}
 MACHINE_TYPES = {
@@ -83,6 +84,12 @@ class Site(Protocol):
 
     def shown(self, stack: str) -> Iterator[tuple[str, str]]:
         """Name → settings, labels, command line and log of everything there; all but the contents of secrets."""
+
+    def listening(self, stack: str) -> dict[str, set[Address]]:
+        """Service or group → every address, on whatever network, and port on which its containers listen."""
+
+    def reached(self, stack: str, name: str, addresses: set[Address]) -> set[Address]:
+        """Those of the addresses that accept a connection from inside a service's or group's container."""
 
     def soft_spots(self, stack: str) -> list[str]:
         """Where a running container is less confined than the policies ask for."""

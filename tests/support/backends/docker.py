@@ -10,7 +10,8 @@ import docker
 from docker.models.containers import Container
 
 from cairn.backup.places import DockerPlace, Place
-from tests.support.backends.base import Json, small_config
+from tests.support.backends import reach
+from tests.support.backends.base import Address, Json, small_config
 from workloads import contract
 
 BASE_IMAGE: Final = "cairn-base:latest"
@@ -66,6 +67,7 @@ class DockerSite:
             container.stop(timeout=10)
         for container in _containers(_of(stack), f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_CONTROLLERS}"):
             container.remove(force=True, v=True)
+        remove_networks(docker.from_env(), _of(stack), f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_CONTROLLERS}")
 
     def kill(self, stack: str, service: str) -> None:
         """The engine takes a kill for a stop by hand, and does not start the container again."""
@@ -107,16 +109,28 @@ class DockerSite:
 
     def execute(self, stack: str, service: str, *command: str) -> str:
         """`docker exec`."""
-        done = _service(stack, service).exec_run(list(command))
-        assert isinstance(done.output, bytes)  # not streamed
-        text = done.output.decode()
-        assert done.exit_code == 0, text
-        return text
+        return run_in(_service(stack, service), *command)
 
     def shown(self, stack: str) -> Iterator[tuple[str, str]]:
         """What `docker inspect` and `docker logs` show."""
         for container in _containers(_of(stack)):
             yield str(container.name), f"{json.dumps(container.attrs)}{container.logs()!r}"
+
+    def listening(self, stack: str) -> dict[str, set[Address]]:
+        """What their kernel tells, at each of their addresses."""
+        found: dict[str, set[Address]] = {}
+        for each in _named(stack):
+            networks = each.attrs["NetworkSettings"]["Networks"].values()
+            ports = reach.ports(run_in(each, *reach.LIST))
+            addresses = {(str(network["IPAddress"]), port) for network in networks for port in ports}
+            found.setdefault(each.labels[contract.LABEL_NAME], set()).update(addresses)
+        return found
+
+    def reached(self, stack: str, name: str, addresses: set[Address]) -> set[Address]:
+        """From its first container."""
+        labels = [_of(stack), f"{contract.LABEL_NAME}={name}"]
+        inside = docker.from_env().containers.list(filters={"label": labels})[0]
+        return reach.accepting(run_in(inside, *reach.ask(addresses)))
 
     def soft_spots(self, stack: str) -> list[str]:
         """Of every container: user, privileges, capabilities, limits, addresses, the engine's socket."""
@@ -143,6 +157,30 @@ def _confinement(container: Container, may_reach_engine: bool) -> dict[str, bool
         "is published beyond the loopback": any(binding["HostIp"] != "127.0.0.1" for binding in published),
         "reaches the engine": bool(sockets) and not may_reach_engine,
     }
+
+
+def run_in(container: Container, *command: str) -> str:
+    """What a command prints inside a container."""
+    done = container.exec_run(list(command))
+    assert isinstance(done.output, bytes)  # not streamed
+    text = done.output.decode()
+    assert done.exit_code == 0, f"{container.name}: {text}"
+    return text
+
+
+def remove_networks(client: docker.DockerClient, *labels: str) -> None:
+    """Remove the networks with these labels, whoever is on them."""
+    for network in client.networks.list(filters={"label": list(labels)}):
+        network.reload()
+        for container in network.attrs["Containers"]:
+            network.disconnect(container, force=True)
+        network.remove()
+
+
+def _named(stack: str) -> list[Container]:
+    """Those that run and belong to a service or a group."""
+    found: list[Container] = docker.from_env().containers.list(filters={"label": [_of(stack), contract.LABEL_NAME]})
+    return found
 
 
 def _of(stack: str) -> str:

@@ -14,7 +14,8 @@ from kubernetes import stream
 from cairn.backup.places import KubernetesPlace, Place
 from tests.support import cluster
 from tests.support.backends import kubernetes_objects as objects
-from tests.support.backends.base import Json, small_config
+from tests.support.backends import reach
+from tests.support.backends.base import Address, Json, small_config
 from workloads import contract
 from workloads.plans.pods import label_value
 
@@ -177,9 +178,12 @@ class KubernetesSite:
     def execute(self, stack: str, service: str, *command: str) -> str:
         """`kubectl exec`."""
         (pod,) = self._pods(stack, {contract.LABEL_NAME: service})
+        return self._run(pod, *command)
+
+    def _run(self, pod: Any, *command: str) -> str:
         method = self._core.connect_get_namespaced_pod_exec
         options = {"command": list(command), "stdout": True, "stderr": True, "_preload_content": False}
-        running = stream.stream(method, pod.metadata.name, _namespace(stack), **options)
+        running = stream.stream(method, pod.metadata.name, pod.metadata.namespace, **options)
         running.run_forever()
         code, text = running.returncode, str(running.read_all())  # in this order: reading takes the code away
         running.close()
@@ -193,6 +197,21 @@ class KubernetesSite:
             if pod.status.phase != "Pending":
                 log = self._core.read_namespaced_pod_log(pod.metadata.name, _namespace(stack))
                 yield f"log of {pod.metadata.name}", log
+
+    def listening(self, stack: str) -> dict[str, set[Address]]:
+        """What their kernel tells, at the pod's address."""
+        found: dict[str, set[Address]] = {}
+        for pod in self._pods(stack, {}):
+            if pod.status.phase == "Running":
+                ports = reach.ports(self._run(pod, *reach.LIST))
+                addresses = {(str(pod.status.pod_ip), port) for port in ports}
+                found.setdefault(pod.metadata.labels[contract.LABEL_NAME], set()).update(addresses)
+        return found
+
+    def reached(self, stack: str, name: str, addresses: set[Address]) -> set[Address]:
+        """From its first pod."""
+        inside = self._pods(stack, {contract.LABEL_NAME: name})[0]
+        return reach.accepting(self._run(inside, *reach.ask(addresses)))
 
     def soft_spots(self, stack: str) -> list[str]:
         """Pod Security by the namespace, which the API server enforces, and what it does not ask for."""

@@ -98,6 +98,15 @@ def test_the_engines_own_swap_limit_is_no_drift() -> None:
     assert drifted(inputs, container) == inputs
 
 
+def test_joined_to_more_networks_is_no_drift() -> None:
+    """Who runs the container's program may join it to more than was declared; outputs tell of the declared ones."""
+    container = inspected(INPUTS)
+    before = outputs(container, INPUTS)
+    container["NetworkSettings"]["Networks"]["other"] = {"NetworkID": "id-other"}
+    assert drifted(INPUTS, container) == INPUTS
+    assert outputs(container, INPUTS) == before
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -1,6 +1,7 @@
 """Which engine a stack's settings mean, and how the Docker engine's events are followed."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import docker
@@ -60,7 +61,7 @@ def happened(time: int, **attributes: str) -> Any:
 
 
 def test_events_are_followed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over every way in which a connection ends, going on where it was; containers of no resource are nobody's."""
+    """Over every way in which a connection ends, going on where it was: each container with what happened to it."""
     monkeypatch.setattr(docker_events, "BACKOFF_S", (0.0,))
     one, two = ({contract.LABEL_RESOURCE: name} for name in ("one", "two"))
     client: Any = Client(
@@ -72,8 +73,12 @@ def test_events_are_followed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
             [],
         ]
     )
-    told: list[str] = []
-    threading.Thread(target=docker_events.follow, args=(client, "s", told.append), daemon=True).start()
+    told: list[tuple[str, str]] = []
+
+    def tell(container: Mapping[str, str], action: str) -> None:
+        told.append((container.get(contract.LABEL_RESOURCE, ""), action))
+
+    threading.Thread(target=docker_events.follow, args=(client, "s", tell), daemon=True).start()
     assert eventually(lambda: len(client.since) == 6)
-    assert told == ["one", "two"]
+    assert told == [("one", "die"), ("", "die"), ("two", "die")]
     assert client.since == [None, 2, 2, 2, 3, 3]

@@ -51,6 +51,8 @@ def test_driver_and_servers() -> None:
     assert servers[0].resources == Resources(1, 512)
     assert servers[0].mounts == (Mount("objects", "/gcs/models", "models", read_only=True),)
     assert Mount("objects", "/gcs/output", "output") in driver.mounts
+    assert (driver.network, driver.calls) == (contract.NETWORK_WORKLOADS, groups[1].name)
+    assert (servers[0].network, servers[0].egress) == (contract.NETWORK_SERVERS, False)
 
 
 def test_the_task() -> None:

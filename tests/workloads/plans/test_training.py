@@ -14,6 +14,7 @@ from workloads.plans.errors import InvalidWish
 
 NAME = f"{PARENT}/customJobs/77"
 TOKEN = "a.secret.token"
+VPC = "projects/123/global/networks/default"
 Json = dict[str, Any]
 
 
@@ -170,13 +171,38 @@ def test_mounts_are_the_buckets_that_the_message_names() -> None:
     assert bare[0].template.mounts == ()
 
 
+@pytest.mark.parametrize(
+    ("stack_says", "network", "out"),
+    [("asked", "", False), ("asked", VPC, True), ("all", "", True), ("none", "", False)],
+)
+def test_a_way_out(stack_says: Any, network: str, out: bool) -> None:
+    """A job has one when it names a network or the stack gives it to all; pip looks for an index only then."""
+    settings = config(egress=stack_says)
+    (group,) = training.plan(NAME, job(package(), network=network)["jobSpec"], 0, TOKEN, settings)
+    assert group.template.egress is out
+    assert ("--offline" in group.template.args) is not out
+
+
+@pytest.mark.parametrize(
+    ("stack_says", "network", "says"),
+    [
+        ("none", VPC, "cairn:egress is none"),
+        ("asked", "default", "must be projects/<project>/global/networks/<network>"),
+    ],
+)
+def test_a_way_out_that_is_refused(stack_says: Any, network: str, says: str) -> None:
+    """Where the stack lets nobody out, and for what is no network's name."""
+    with pytest.raises(InvalidWish, match=says):
+        training.check(job(network=network)["jobSpec"], config(egress=stack_says))
+
+
 def test_python_package() -> None:
     """A package runs through the image's own entry point; the module's arguments come last."""
     (one,) = plan(package(args=["--epochs", "3"], env=[{"name": "A", "value": "1"}]))
     assert one.command == ("python3", "-m", "workloads.training")
     assert one.args == (
         "--package-uri", "gs://code/aiplatform_custom_trainer_script-0.1.tar.gz",
-        "--module", "aiplatform_custom_trainer_script.task", "--", "--epochs", "3",
+        "--offline", "--module", "aiplatform_custom_trainer_script.task", "--", "--epochs", "3",
     )  # fmt: skip
     assert one.env["A"] == "1"
     assert Mount("objects", "/gcs/code", "code") in one.mounts

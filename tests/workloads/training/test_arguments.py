@@ -11,6 +11,7 @@ def test_it_is_what_the_plans_write() -> None:
     found = parse([*argv, "--", "--module=x", "--", "-h", ""])
     assert found == Arguments(("gs://b/a.tar.gz", "gs://b/c.whl"), "m.task", ("--module=x", "--", "-h", ""))
     assert parse(["--module", "m"]) == Arguments((), "m", ())
+    assert parse(["--offline", "--module", "m"]) == Arguments((), "m", (), offline=True)
 
 
 def test_a_missing_module_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

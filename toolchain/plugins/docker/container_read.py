@@ -105,7 +105,11 @@ def outputs(container: dict[str, Any], inputs: Properties) -> Properties:
     return {
         **{name: value for name, value in decided.items() if name not in inputs},
         "bridge": settings.get("Bridge", ""),
-        "networkDatas": [parts.network_data(name, data) for name, data in sorted(settings.get("Networks", {}).items())],
+        "networkDatas": [
+            parts.network_data(name, data)
+            for name, data in sorted(settings.get("Networks", {}).items())
+            if _is_declared(name, data, inputs)
+        ],
         "exitCode": 0 if state["Running"] else state["ExitCode"],
     }
 
@@ -150,7 +154,13 @@ def _is_default(name: str, value: Any) -> bool:
 def _on_networks(declared: list[dict[str, Any]], container: dict[str, Any]) -> bool:
     joined = container["NetworkSettings"]["Networks"] or {}
     known = {name: {name, data.get("NetworkID")} for name, data in joined.items()}
-    return len(known) == len(declared) and all(any(n["name"] in ids for ids in known.values()) for n in declared)
+    # Networks beside the declared ones are somebody else's business: a container may be joined to more while it runs.
+    return all(any(n["name"] in ids for ids in known.values()) for n in declared)
+
+
+def _is_declared(name: str, data: dict[str, Any], inputs: Properties) -> bool:
+    declared = {each["name"] for each in inputs.get("networksAdvanced", [])}
+    return not declared or bool(declared & {name, data.get("NetworkID")})
 
 
 def _megabytes(size: int | None) -> int:

@@ -1,6 +1,7 @@
 """docker:index/network:Network. Nothing of a network can be changed once it is there: every change replaces it."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Property, same
@@ -9,6 +10,7 @@ from toolchain.plugins.docker.engine import Engine, NameTakenError, doing, is_ou
 from toolchain.plugins.docker.fields import labels_from_map, labels_to_map, renamed, reversed_names
 
 IPAM_NAMES = {"subnet": "Subnet", "ipRange": "IPRange", "gateway": "Gateway", "auxAddress": "AuxiliaryAddresses"}
+UNUSED_WITHIN_S: Final = 30.0  # as the official provider waits
 LABEL_FIELDS = frozenset({"label", "value"})
 TABLE = {
     "name": Property(Kind.STRING),
@@ -76,10 +78,10 @@ class Network(Resource):
         return network_outputs(self._present(identifier))
 
     def delete(self, call: Call, identifier: str, inputs: Properties) -> None:
-        """Remove the network; who still uses it is told."""
+        """Remove the network; who still uses it is waited for, as containers go at the same time, and then told."""
         from docker.errors import NotFound
 
-        network = self._inspect(identifier)
+        network = self._once_unused(identifier)
         if network is None:
             return
         users = ", ".join(sorted(user["Name"] for user in (network.get("Containers") or {}).values()))
@@ -88,6 +90,12 @@ class Network(Resource):
                 self._engine.client().remove_network(identifier)
             except NotFound:
                 return
+
+    def _once_unused(self, identifier: str) -> dict[str, Any] | None:
+        deadline = time.monotonic() + UNUSED_WITHIN_S
+        while (network := self._inspect(identifier)) and network.get("Containers") and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return network
 
     def _present(self, identifier: str) -> dict[str, Any]:
         network = self._inspect(identifier)

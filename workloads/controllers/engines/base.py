@@ -126,6 +126,9 @@ class Engine(Protocol):
     def remove(self, group: str) -> None:
         """Remove the group, running or not, with all that was made for it; returns once it is gone, fine if it was."""
 
+    def tidy(self) -> None:
+        """Mend what no group's own call does, such as networks; called with every sweep."""
+
     def watch(self, on_change: Callable[[str], None]) -> None:
         """From now on call with LABEL_RESOURCE of whatever changes, in a thread of the engine's own; returns at once.
 

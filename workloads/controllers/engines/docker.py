@@ -1,48 +1,35 @@
 """The Docker engine, 20.10 and newer, through docker-py: a group is one container after the other. See open()."""
 
 import http
+import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 import docker
-import requests
-import urllib3
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from workloads import contract
 from workloads.controllers.engines import docker_events, docker_options, docker_places, docker_state
 from workloads.controllers.engines.base import Container, LogEntry, Refused, Unavailable
+from workloads.controllers.engines.docker_limits import ProcessLimits
 from workloads.controllers.engines.docker_maker import Maker
+from workloads.controllers.engines.docker_networks import DockerNetworks
 from workloads.controllers.engines.docker_places import Places
+from workloads.controllers.engines.docker_words import engine_words as _engine_words
 from workloads.plans.container import ContainerSpec, Group
 
+LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 4  # containers that are started together
-_NEVER_STARTS: Final = ("OCI runtime", "exec format", "executable file not found", "no such file or directory")
-
-
-@contextmanager
-def _engine_words() -> Iterator[None]:
-    """Docker's and the connection's errors in the protocol's terms."""
-    try:
-        yield
-    except APIError as error:
-        words = str(error.explanation or error)
-        # A command that is not in the image is a server error to older engines, though no retry can help.
-        if error.is_client_error() or any(sign in words for sign in _NEVER_STARTS):
-            raise Refused(words) from error
-        raise Unavailable(f"the Docker engine failed: {words}") from error
-    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unavailable(f"the Docker engine does not answer: {error}") from error
 
 
 class DockerEngine:
     """Containers of one stack on a Docker engine.
 
     Args:
-        networks: from a contract network ("workloads") to the engine's name for it.
+        networks: from a contract network ("workloads") to the engine's name for it; see DockerNetworks.
         place_image: what places are made of, see docker_places.py; "" for none.
     """
 
@@ -52,14 +39,15 @@ class DockerEngine:
         self, stack: str, networks: Mapping[str, str], base_url: str | None = None, place_image: str = ""
     ) -> None:
         self._stack = stack
-        self._networks = frozenset(networks.values())
         self._prefix = f"cairn-{stack}-"
         self._label = f"{contract.LABEL_STACK}={stack}"
         with _engine_words():
             self._docker = docker.DockerClient(base_url) if base_url else docker.from_env()
         network = networks.get(contract.NETWORK_WORKLOADS, "")
         self._places = Places(self._docker, stack, self._prefix, network, place_image)
-        self._maker = Maker(self._docker, stack, self._prefix, networks)
+        self._networks = DockerNetworks(self._docker, stack, networks)
+        self._limits = ProcessLimits(self._docker, stack)
+        self._maker = Maker(self._docker, stack, self._prefix, self._networks.name)
 
     def prepare(self) -> None:
         """Keep places ready."""
@@ -80,15 +68,19 @@ class DockerEngine:
     def run(self, group: Group) -> None:
         """Create and start the containers that were not started already, all at once."""
         specs = group.containers()
+        with _engine_words(), self._networks.for_group(group.template):
+            self._run_all(specs)
+        if group.template.restart == "always":
+            surplus = set(self._names(group.name)) - {spec.name for spec in specs}
+            self._stop(surplus, group.template.stop_grace_s)
+            self._remove(surplus)
+
+    def _run_all(self, specs: Sequence[ContainerSpec]) -> None:
         if len(specs) == 1:
             self._run(specs[0])
         else:
             with ThreadPoolExecutor(min(len(specs), _AT_ONCE)) as pool:
                 list(pool.map(self._run, specs))
-        if group.template.restart == "always":
-            surplus = set(self._names(group.name)) - {spec.name for spec in specs}
-            self._stop(surplus, group.template.stop_grace_s)
-            self._remove(surplus)
 
     def _run(self, spec: ContainerSpec) -> None:
         with _engine_words():
@@ -112,6 +104,7 @@ class DockerEngine:
                 return
             # Left by a controller that was killed before the start, or a server that was stopped by a hand.
             self._remove_one(self._prefix + spec.name)
+        self._networks.join(spec)
         for folder, data in docker_options.archives(spec):
             self._docker.api.put_archive(self._prefix + spec.name, folder, data)
         self._docker.api.start(self._prefix + spec.name)
@@ -128,7 +121,7 @@ class DockerEngine:
         wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
         with _engine_words():
             found = [self._inspect(name) for name in self._list(label=[self._label, *wanted])]
-        return [docker_state.container(each, self._prefix, self._networks) for each in found if each]
+        return [docker_state.container(each, self._prefix, self._networks.address) for each in found if each]
 
     def _names(self, group: str) -> list[str]:
         """The group's containers, however many it was made with: their names tell."""
@@ -190,8 +183,22 @@ class DockerEngine:
             self._docker.api.restart(self._prefix + container)
 
     def remove(self, group: str) -> None:
-        """Remove all, running or not, with their anonymous volumes."""
+        """Remove all, running or not, with their anonymous volumes and the network of their own."""
         self._remove(self._names(group))
+        with _engine_words():
+            self._networks.remove(group)
+
+    def tidy(self) -> None:
+        """See DockerNetworks and ProcessLimits."""
+        with _engine_words():
+            self._networks.tidy()
+            self._limits.tidy()
+
+    def _tidy_soon(self) -> None:
+        try:
+            self.tidy()
+        except (Refused, Unavailable) as error:
+            LOG.warning("the next sweep tries again: %s", error)
 
     def _remove(self, names: Iterable[str]) -> None:
         with _engine_words():
@@ -212,7 +219,14 @@ class DockerEngine:
 
     def watch(self, on_change: Callable[[str], None]) -> None:
         """From now on call with the resource of every container that starts or ends."""
+
+        def on_event(container: Mapping[str, str], action: str) -> None:
+            if resource := container.get(contract.LABEL_RESOURCE):
+                on_change(resource)
+            if self._networks.concerns(container, action):
+                self._tidy_soon()
+
         watcher = threading.Thread(
-            target=docker_events.follow, args=(self._docker, self._stack, on_change), daemon=True, name="engine events"
+            target=docker_events.follow, args=(self._docker, self._stack, on_event), daemon=True, name="engine events"
         )
         watcher.start()

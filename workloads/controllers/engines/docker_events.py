@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import docker
 import requests
@@ -18,8 +18,8 @@ BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LOST: Final = (DockerException, StreamParseError, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
-def follow(client: docker.DockerClient, stack: str, on_change: Callable[[str], None]) -> None:
-    """Call with the resource of every container that something happens to; connects again for ever.
+def follow(client: docker.DockerClient, stack: str, on_event: Callable[[Mapping[str, str], str], None]) -> None:
+    """Call with the name and labels of every container and with what happens to it; connects again for ever.
 
     After an interruption it goes on where it was, as far back as the engine remembers.
     """
@@ -29,15 +29,9 @@ def follow(client: docker.DockerClient, stack: str, on_change: Callable[[str], N
         try:
             for event in client.events(since=last, filters=filters, decode=True):
                 last, failures = event["time"], 0
-                _tell(event, on_change)
+                on_event(event["Actor"]["Attributes"], event["Action"])
             LOG.info("the engine ended the stream of its events")
         except _LOST as error:
             LOG.warning("no events from the engine: %s", error)
         time.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
         failures += 1
-
-
-def _tell(event: Any, on_change: Callable[[str], None]) -> None:
-    resource = event["Actor"]["Attributes"].get(contract.LABEL_RESOURCE)
-    if resource:
-        on_change(resource)

@@ -2,7 +2,7 @@
 
 import http
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import docker
@@ -20,11 +20,13 @@ class Maker:
 
     Args:
         prefix: of the names that its containers have on the engine.
-        networks: from a contract network to the engine's name for it.
+        network: the engine's name of the network that a container is made in.
     """
 
-    def __init__(self, client: docker.DockerClient, stack: str, prefix: str, networks: Mapping[str, str]) -> None:
-        self._docker, self._stack, self._prefix, self._networks = client, stack, prefix, networks
+    def __init__(
+        self, client: docker.DockerClient, stack: str, prefix: str, network: Callable[[ContainerSpec], str]
+    ) -> None:
+        self._docker, self._stack, self._prefix, self._network_of = client, stack, prefix, network
         self._roots: dict[str, str] = {}  # of volumes, on the engine's disk
 
     def pull(self, image: str) -> None:
@@ -68,7 +70,7 @@ class Maker:
         api, options = self._docker.api, docker_options.host(spec)
         if place:
             return {"host_config": api.create_host_config(network_mode=f"container:{place}", mounts=mounts, **options)}
-        network = self._networks[spec.network]
+        network = self._network_of(spec)
         endpoints: Any = {network: api.create_endpoint_config(aliases=[spec.name])}  # types-docker knows only one
         return {
             "hostname": spec.name,

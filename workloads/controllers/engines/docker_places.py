@@ -32,7 +32,7 @@ LIMITS: Final[dict[str, Any]] = {
 
 def may_join(spec: ContainerSpec) -> bool:
     """Whether the container can do with a place's network and host name."""
-    return spec.alone and spec.network == contract.NETWORK_WORKLOADS
+    return spec.alone and spec.network == contract.NETWORK_WORKLOADS and not spec.egress
 
 
 def is_lost(error: APIError) -> bool:

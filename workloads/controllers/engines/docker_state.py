@@ -1,6 +1,6 @@
 """What Docker's inspect tells of a container, in the protocol's terms. Pure: every case can be tested."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -28,21 +28,24 @@ def _is_fresh(state: Mapping[str, Any]) -> bool:
     return datetime.now(UTC) - parse_time(state["FinishedAt"]) < LATE
 
 
-def container(found: Mapping[str, Any], prefix: str, networks: Collection[str]) -> Container:
-    """The container; its name is without the stack's prefix, its address on one of the stack's networks."""
+def container(found: Mapping[str, Any], prefix: str, address: Callable[[Mapping[str, Any], str], str]) -> Container:
+    """The container; its name is without the stack's prefix.
+
+    Args:
+        address: the one that counts of a container's networks, given its group.
+    """
     state, now = found["State"], phase(found)
-    joined = found["NetworkSettings"]["Networks"]
-    addresses = [each["IPAddress"] for name, each in joined.items() if name in networks]
     name = str(found["Name"]).lstrip("/").removeprefix(prefix)
+    group = group_of(name)
     return Container(
         name=name,
         phase=now,
         labels=found["Config"]["Labels"] or {},
-        group=group_of(name),
+        group=group,
         exit_code=int(state["ExitCode"]) if now == "exited" else None,
         out_of_memory=bool(state["OOMKilled"]),
         restarts=int(found.get("RestartCount", 0)),
-        address=str(addresses[0]) if addresses and now == "running" else "",
+        address=address(found["NetworkSettings"]["Networks"], group) if now == "running" else "",
         created=parse_time(found["Created"]),
         started=parse_time(state["StartedAt"]) if now != "created" else None,
     )

@@ -109,6 +109,9 @@ class KubernetesEngine:
         """The stack's containers that carry these labels."""
         return [each for each in self._seen.containers() if state.matches(each, labels)]
 
+    def tidy(self) -> None:
+        """Nothing: NetworkPolicies go by labels, and the cluster removes what its owner leaves."""
+
     def watch(self, on_change: Callable[[str], None]) -> None:
         """From now on call with the resource of every pod, Job and Deployment that changes."""
         self._seen.listeners.append(on_change)

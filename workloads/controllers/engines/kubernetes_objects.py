@@ -146,7 +146,7 @@ def _metadata(group: Group, place: Place, *, in_pod: bool = False) -> Json:
         **group.template.labels,
         **selector(group.name, place),
         contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS,
-        **(pods.network_label(group.template.network) if in_pod else {}),
+        **(pods.networks(group.template) if in_pod else {}),
     }
     numbered = {key: value.replace(INDEX, INDEX_REFERENCE) for key, value in labels.items() if INDEX in value}
     metadata = pods.labelled({key: value for key, value in labels.items() if key not in numbered})

@@ -53,14 +53,34 @@ def test_services_of_the_platform_have_no_way_out() -> None:
     assert "ipBlock" not in str(spec)
 
 
-@pytest.mark.parametrize("egress", [True, False])
-def test_egress(egress: bool) -> None:
-    """Jobs have a way out where the setting says so, though never to a cloud's metadata; they never match services."""
-    spec = policy("workloads", egress=egress)
-    assert ("0.0.0.0/0" in str(spec)) is egress
-    assert ("169.254.0.0/16" in str(spec)) is egress
+@pytest.mark.parametrize(("name", "out"), [("workloads", False), ("servers", False), ("egress", True)])
+def test_egress(name: str, out: bool) -> None:
+    """Only pods with a way out have one, though never to a cloud's metadata; no service matches."""
+    spec = policy(name)
+    assert ("0.0.0.0/0" in str(spec)) is out
+    assert ("169.254.0.0/16" in str(spec)) is out
     expressions = spec["podSelector"]["matchExpressions"]
     assert expressions == [{"key": "cairn.network/platform", "operator": "DoesNotExist"}]
+
+
+def test_only_the_gateway_and_drivers_call_model_servers() -> None:
+    """They ask for no credentials; neither jobs nor each other nor other services get in."""
+    (rule,) = policy("servers")["ingress"]
+    allowed = [each["podSelector"]["matchLabels"] for each in rule["from"]]
+    assert allowed == [
+        {"cairn.kind": "gateway"},
+        {"cairn.kind": "batch_prediction_job", "cairn.network/workloads": "true"},
+    ]
+    gateway = policy("web", replace(SPEC, kind="gateway"))
+    assert gateway["egress"] == [{"to": [{"podSelector": {"matchLabels": {"cairn.network/servers": "true"}}}]}]
+
+
+def test_model_servers_call_services_only() -> None:
+    """Those of the platform that are on their network."""
+    (rule,) = policy("servers")["egress"]
+    assert rule["to"] == [
+        {"podSelector": {"matchLabels": {"cairn.network/servers": "true", "cairn.network/platform": "true"}}}
+    ]
 
 
 def test_jobs_reach_services_on_their_network_on_their_ports() -> None:
@@ -86,4 +106,4 @@ def test_replicas_have_names() -> None:
     """A headless Service gives the containers of a job their hosts, before they are ready too."""
     spec = declared().manifest("v1:Service", "workloads")["spec"]
     assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
-    assert spec["selector"] == {"cairn.network/workloads": "true"}
+    assert spec["selector"] == {"cairn.managed-by": "controllers"}

@@ -84,6 +84,16 @@ class FakeEngine:
             self.start(spec.name)
         self._called("run started")
 
+    def renew(self, group: Group, index: int) -> bool:
+        """Any of them, unless the engine supervises."""
+        self._called("renew")
+        if self.supervises and group.replicas > 1:
+            return False
+        spec = group.container(index)
+        self._remove(spec.name)
+        self._run(group, spec)
+        return True
+
     def start(self, name: str) -> None:
         """Start what is created, held or not."""
         self.held.pop(name, None)

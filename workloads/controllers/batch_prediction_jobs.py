@@ -42,8 +42,8 @@ class BatchPredictionJobs:
         return batch.price_per_hour("job", message, self._model(message), self._platform.config)
 
     def scheduling(self, message: Json) -> Mapping[str, Any]:
-        """Vertex gives batch predictions none."""
-        return {}
+        """Vertex gives batch predictions none; their driver and servers begin again together."""
+        return {"restartJobOnWorkerRestart": True}
 
     def result(self, row: Resource, state: str) -> Json:
         """Where the output is and what became of the instances, as the driver's last line tells."""

@@ -5,7 +5,6 @@ end. Each step is in the store before the next relies on it, so a controller tha
 was: a row's `status` has the attempt, what it reserves, and the outcome as soon as it is known.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -16,11 +15,11 @@ from workloads.controllers.engines.base import Container, ImageMissing, Refused
 from workloads.controllers.job_containers import JobContainers
 from workloads.controllers.logs import LogPump
 from workloads.controllers.platform import Json, Platform, duration_s, error, timestamp
+from workloads.controllers.retries import Retries
 from workloads.plans.container import Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
 from workloads.store import Resource
 
-LOG: Final = logging.getLogger(__name__)
 QUEUED: Final = "JOB_STATE_QUEUED"
 PENDING: Final = "JOB_STATE_PENDING"
 RUNNING: Final = "JOB_STATE_RUNNING"
@@ -30,7 +29,6 @@ FAILED: Final = "JOB_STATE_FAILED"
 CANCELLED: Final = "JOB_STATE_CANCELLED"
 ACTIVE: Final = (QUEUED, PENDING, RUNNING, CANCELLING)
 HOLDING: Final = (PENDING, RUNNING, CANCELLING)  # may hold capacity
-ATTEMPTS: Final = 3  # Vertex retries a job up to three times, for the infrastructure's faults only
 DEFAULT_TIMEOUT_S: Final = 7 * 24 * 3600.0
 TOKEN_MARGIN_S: Final = 24 * 3600.0
 STARTING: Final = "its containers are being started"
@@ -65,6 +63,7 @@ class JobController:
 
     def __init__(self, platform: Platform, kind: JobKind, logs: LogPump) -> None:
         self._platform, self._kind, self._containers = platform, kind, JobContainers(platform, logs)
+        self._retries = Retries(platform, kind.plan, self._containers)
         self.collection = kind.collection
         self.states: Sequence[str] | None = HOLDING  # those that wait are the queue's business
 
@@ -158,20 +157,14 @@ class JobController:
         return f"The replica in container {verdict.replica} {verdict.reason}.{limit}{said}"
 
     def _lost(self, row: Resource, verdict: verdicts.Verdict) -> float | None:
-        """The infrastructure's fault: all replicas once more, unless that was tried often enough or is not wanted."""
-        attempt = int(row.status.get("attempt", 0))
-        if self._kind.scheduling(row.message).get("disableRetries") or attempt + 1 >= ATTEMPTS:
-            return self._end(row, FAILED, error(verdict.code, f"Attempt {attempt + 1} was the last: {verdict.reason}."))
-        LOG.warning("%s: %s; attempt %d follows", row.name, verdict.reason, attempt + 2)
-        spent = metering.used(row, self._platform.now(), self._platform.config.currency)
-
-        def again(message: Json, status: Json) -> None:
-            if message["state"] == RUNNING and int(status.get("attempt", 0)) == attempt:
-                message["state"] = PENDING
-                status.update(attempt=attempt + 1, earlier_usage=spent, usage=spent, last_error=verdict.reason)
-                status.pop("running_since", None)
-
-        return self.reconcile(self._platform.store.update(row.name, again))
+        """The infrastructure's fault: see retries.py."""
+        try:
+            after = self._retries.after(row, verdict, self._kind.scheduling(row.message))
+        except (InvalidWish, ImageMissing, Refused) as wrong:
+            return self._end(row, FAILED, error(verdicts.CODE_INVALID, f"A replica can't be restarted: {wrong}"))
+        if isinstance(after, str):
+            return self._end(row, FAILED, error(verdict.code, f"{after}."))
+        return STARTING_S if after.state == RUNNING else self.reconcile(after)
 
     def _check_time(self, row: Resource) -> float | None:
         """Ends a job that has outlived its timeout; else tells when that will be."""

@@ -17,7 +17,7 @@ from workloads.store.resource import collection_of
 
 LOG: Final = logging.getLogger(__name__)
 SWEEP_S: Final = 5.0
-WORKERS: Final = 8
+WORKERS: Final = 32  # a job that takes its whole grace to stop holds one
 LONGEST_PAUSE_S: Final = 1.0  # a lost lead shows at the end of it
 BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 

@@ -1,5 +1,6 @@
 """Jobs' whole way through the running controllers, on an engine in memory."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -105,28 +106,79 @@ def test_a_worker_that_fails_fails_the_job(here: World, engine: FakeEngine) -> N
         assert "job-1-0-1-0" in row.message["error"]["message"]
 
 
+def containers_are(engine: FakeEngine, *names: str) -> Callable[[], bool]:
+    """Whether these are there, and no others."""
+    return lambda: set(engine.containers) == set(names)
+
+
+def started(engine: FakeEngine, name: str, times: int) -> Callable[[], bool]:
+    """Whether the container was started so often."""
+    return lambda: engine.starts.get(name) == times
+
+
 def lose(engine: FakeEngine, name: str) -> None:
     """Remove a container as a hand would."""
     engine.containers.pop(name).ended.set()
 
 
-def test_lost_containers_are_tried_again_three_times(here: World, engine: FakeEngine) -> None:
-    """Vanished or killed from outside: all replicas once more, then the job fails and says so."""
+def test_a_whole_job_is_retried_three_times(here: World, engine: FakeEngine) -> None:
+    """Where the job asks for it, a replica vanished or killed from outside begins all again, up to three times."""
     with here.running():
-        name = here.job(job(pool(), pool()))
-        assert eventually(lambda: "job-1-0-1-0" in engine.containers)
-        here.until(name, "JOB_STATE_RUNNING")
-        lose(engine, "job-1-0-1-0")
-        assert eventually(lambda: here.store.get(name).status.get("attempt") == 1)
-        assert eventually(lambda: set(engine.containers) == {"job-1-1-0-0", "job-1-1-1-0"})
-        here.until(name, "JOB_STATE_RUNNING")
-        engine.end("job-1-1-0-0", 137)
-        assert eventually(lambda: set(engine.containers) == {"job-1-2-0-0", "job-1-2-1-0"})
-        here.until(name, "JOB_STATE_RUNNING")
-        engine.end("job-1-2-0-0", 143)
+        name = here.job(job(pool(), pool(), scheduling={"restartJobOnWorkerRestart": True}))
+        for attempt in range(4):
+            assert eventually(containers_are(engine, f"job-1-{attempt}-0-0", f"job-1-{attempt}-1-0"))
+            here.until(name, "JOB_STATE_RUNNING")
+            if attempt == 0:
+                lose(engine, "job-1-0-1-0")
+            else:
+                engine.end(f"job-1-{attempt}-0-0", 137 if attempt % 2 else 143)
         row = here.until(name, *DONE)
     assert row.state == "JOB_STATE_FAILED"
-    assert "Attempt 3 was the last" in row.message["error"]["message"]
+    assert "Attempt 4 was the last" in row.message["error"]["message"]
+    assert set(engine.starts.values()) == {1}
+
+
+def test_a_replica_is_restarted_five_times(here: World, engine: FakeEngine) -> None:
+    """A lost worker begins again beside the others, each run's lines kept; after five restarts the whole job does."""
+    with here.running():
+        name = here.job(job(pool(), pool()))
+        here.until(name, "JOB_STATE_RUNNING")
+        for run in range(1, 7):
+            assert eventually(started(engine, "job-1-0-1-0", run))
+            engine.say("job-1-0-1-0", f"run {run}")
+            engine.end("job-1-0-1-0", 137)
+        assert eventually(lambda: set(engine.containers) == {"job-1-1-0-0", "job-1-1-1-0"})
+        engine.end("job-1-1-0-0", 0)
+        row = here.until(name, *DONE)
+    assert row.state == "JOB_STATE_SUCCEEDED"
+    assert engine.starts == {"job-1-0-0-0": 1, "job-1-0-1-0": 6, "job-1-1-0-0": 1, "job-1-1-1-0": 1}
+    assert [line.text for line in here.store.read_logs(name)] == [f"run {run}" for run in range(1, 7)]
+
+
+def test_an_engine_that_can_not_restart_one(here: World, engine: FakeEngine) -> None:
+    """The whole job begins again in place of one of several like replicas."""
+    engine.supervises = True
+    with here.running():
+        name = here.job(job(pool(), pool(replicas=2)))
+        here.until(name, "JOB_STATE_RUNNING")
+        engine.end("job-1-0-1-1", 137)
+        assert eventually(lambda: set(engine.containers) == {"job-1-1-0-0", "job-1-1-1-0", "job-1-1-1-1"})
+        here.until(name, "JOB_STATE_RUNNING")
+
+
+def test_cancel_between_restarts(here: World, engine: FakeEngine) -> None:
+    """A job whose replica is lost while the engine is away is cancelled once it is back; nothing is started again."""
+    with here.running():
+        name = here.job(job())
+        here.until(name, "JOB_STATE_RUNNING")
+        engine.is_away = True
+        engine.end(primary(engine), 137)
+        here.store.update(name, lambda message, _: message.update(state="JOB_STATE_CANCELLING"))
+        assert eventually(lambda: "away" in here.store.get(name).status.get("last_error", ""))
+        engine.is_away = False
+        row = here.until(name, *DONE)
+        assert eventually(lambda: engine.containers == {})
+    assert row.state == "JOB_STATE_CANCELLED"
     assert set(engine.starts.values()) == {1}
 
 
@@ -136,7 +188,10 @@ def test_no_retries_when_disabled(here: World, engine: FakeEngine) -> None:
         name = here.job(job(scheduling={"disableRetries": True}))
         here.until(name, "JOB_STATE_RUNNING")
         engine.end(primary(engine), 137)
-        assert here.until(name, *DONE).state == "JOB_STATE_FAILED"
+        row = here.until(name, *DONE)
+    assert row.state == "JOB_STATE_FAILED"
+    assert "disableRetries" in row.message["error"]["message"]
+    assert sum(engine.starts.values()) == 1
 
 
 @pytest.mark.parametrize("state", ["JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"])

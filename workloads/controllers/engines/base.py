@@ -99,6 +99,15 @@ class Engine(Protocol):
             Refused: the engine won't have it.
         """
 
+    def renew(self, group: Group, index: int) -> bool:
+        """Run one replica of a job's group once more, in place of what is left of it.
+
+        False, with nothing done, where the engine can't without the group's others.
+
+        Raises:
+            ImageMissing, Refused: as `run`.
+        """
+
     def find(self, labels: Mapping[str, str]) -> list[Container]:
         """The stack's containers that carry these labels; an empty value asks for any value.
 

@@ -95,6 +95,13 @@ class DockerEngine:
             finally:
                 self._places.started(spec.name)
 
+    def renew(self, group: Group, index: int) -> bool:
+        """What is left of it is removed first."""
+        spec = group.container(index)
+        self._remove([spec.name])
+        self._run(spec)
+        return True
+
     def _begin(self, spec: ContainerSpec, place: str | None) -> None:
         """Asks first to create it: nearly always it is not there."""
         while not self._maker.create(spec, place):

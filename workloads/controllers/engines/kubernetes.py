@@ -69,6 +69,14 @@ class KubernetesEngine:
         else:
             self._have(self._seen.jobs, JOBS, objects.job(group, self._place), group)
 
+    def renew(self, group: Group, index: int) -> bool:
+        """Only the one of a Job that has no other: an index is tried once."""
+        if group.replicas > 1:
+            return False
+        self.remove(group.name)
+        self.run(group)
+        return True
+
     def _serve(self, group: Group) -> None:
         deployment = self._have(self._seen.deployments, DEPLOYMENTS, objects.deployment(group, self._place), group)
         if service := objects.service(group, self._place, deployment):

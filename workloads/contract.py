@@ -71,6 +71,7 @@ ENV_REGION: Final = "CLOUD_ML_REGION"
 # --- Paths of the HTTP surface that are ours, not Google's -----------------------------------------------------------
 PATH_HEALTH: Final = "/healthz"
 PATH_EXTENSION: Final = "/cairn/v1"  # status, usage, logs
+PATH_PARTS: Final = "/cairn/v1/parts"  # of prebuilt model servers: a batch job's driver sends its parts there
 PATH_TOKEN_EXCHANGE: Final = "/cairn/v1/token"  # OAuth token exchange, RFC 8693
 
 

@@ -21,7 +21,7 @@ PLATFORM: Final = _image(
     *(f"workloads/{part}" for part in ("config.py", "tokens.py", "plans", "store", "registry", "api", "controllers")),
 )
 
-_PREDICTION: Final = _image("prediction", "workloads/gcs")
+_PREDICTION: Final = _image("prediction", "workloads/batch", "workloads/gcs")
 _TRAINING: Final = _image("training", "workloads/gcs", "cairn/hook")
 # Vertex's names; it has no prebuilt container for LightGBM, whose name here follows the pattern of the others.
 _FRAMEWORKS: Final = ("sklearn-cpu", "xgboost-cpu", "lightgbm-cpu")

@@ -54,6 +54,20 @@ class Handler(BaseHTTPRequestHandler):
         target.write_bytes(body)
         self._json(200, {"name": target.name})
 
+    def do_DELETE(self) -> None:
+        """A removal."""
+        if self._refused():
+            return
+        parts = urlsplit(self.path).path.split("/")
+        target = self.server.folder / parts[4] / unquote(parts[6])
+        if target.is_file():
+            target.unlink()
+            self.send_response(204)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self._json(404, {"error": {"code": 404, "message": f"No such object: {target.name}"}})
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Keep the tests' output clean."""
 

@@ -1,6 +1,6 @@
-"""Asks the model servers. Used by the driver, from several threads at once.
+"""Asks the model servers by Vertex's contract. Used by the driver, from several threads at once.
 
-What a server refuses is the instance's fault and is narrowed down to it; what a server fails to answer is tried again.
+What a server refuses is an instance's fault; what a server fails to answer is tried again.
 """
 
 import itertools
@@ -8,37 +8,23 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from workloads.batch.batches import Batch, to_json
+from workloads.batch.wish import INVALID_ARGUMENT
+from workloads.batch.work import Pace, Refusal
+
 _TIMEOUT_S: Final = 600.0
 _TRIES: Final = 8
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
-_INTERNAL, _INVALID_ARGUMENT = 13, 3  # google.rpc.Code
+_INTERNAL: Final = 13  # google.rpc.Code
 
 
 class NoServer(Exception):
     """The servers don't answer; the job can't go on."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of one instance: a prediction, or a google.rpc.Status code and message."""
-
-    prediction: Any = None
-    code: int = 0
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class _Refusal(Exception):
-    """A server refused a request as a whole."""
-
-    code: int
-    message: str
 
 
 class Servers:
@@ -47,6 +33,7 @@ class Servers:
     Args:
         urls: base URLs.
         parameters: sent with every request when not None.
+        batch_size: the most instances of a request; 0 for as many as suit.
     """
 
     def __init__(
@@ -55,12 +42,14 @@ class Servers:
         predict_route: str,
         health_route: str,
         parameters: Any = None,
+        batch_size: int = 0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._urls = tuple(urls)
         self._turns = itertools.count()
         self._predict_route, self._health_route = predict_route, health_route
-        self._tail = "]}" if parameters is None else f'],"parameters":{json.dumps(parameters)}}}'
+        self._tail = "}" if parameters is None else f',"parameters":{json.dumps(parameters)}}}'
+        self._pace = Pace(batch_size)
         self._pause = pause
         self._connections = threading.local()  # a connection serves one request at a time, so each thread has its own
         self._opened: list[HTTPConnection] = []
@@ -88,36 +77,29 @@ class Servers:
                     )
                 self._pause(0.5)
 
-    def predict(self, instances: Sequence[str]) -> list[Answer]:
-        """One answer per instance; a batch that is refused is halved until the bad instances stand alone.
+    def rows(self, batch: Batch) -> int:
+        """See work.Predictor."""
+        return self._pace.rows(batch)
+
+    def predict(self, batch: Batch) -> list[Any]:
+        """See work.Predictor.
 
         Raises:
             NoServer: no server answers.
         """
-        try:
-            predictions = self._ask(instances)
-            return [Answer(prediction) for prediction in predictions]
-        except _Refusal as refusal:
-            if len(instances) == 1:
-                return [Answer(code=refusal.code, message=refusal.message)]
-            half = len(instances) // 2
-            return self.predict(instances[:half]) + self.predict(instances[half:])
-
-    def _ask(self, instances: Sequence[str]) -> list[Any]:
-        body = '{"instances":[' + ",".join(instances) + self._tail
-        status, content = self._post(body.encode())
+        started = time.monotonic()
+        status, content = self._post(f'{{"instances":{to_json(batch.instances())}{self._tail}'.encode())
+        self._pace.took(len(batch), time.monotonic() - started)
         if status != HTTPStatus.OK:
-            raise _Refusal(
-                _INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _INVALID_ARGUMENT,
-                _message(status, content),
-            )
+            code = _INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else INVALID_ARGUMENT
+            raise Refusal(code, message_of(status, content))
         try:
             predictions = json.loads(content)["predictions"]
         except (ValueError, KeyError, TypeError) as error:
-            raise _Refusal(_INTERNAL, f"the server's answer has no predictions: {error!r}") from error
-        if not isinstance(predictions, list) or len(predictions) != len(instances):
-            raise _Refusal(
-                _INTERNAL, f"the server's answer doesn't hold one prediction for each of {len(instances)} instances"
+            raise Refusal(_INTERNAL, f"the server's answer has no predictions: {error!r}") from error
+        if not isinstance(predictions, list) or len(predictions) != len(batch):
+            raise Refusal(
+                _INTERNAL, f"the server's answer doesn't hold one prediction for each of {len(batch)} instances"
             )
         return predictions
 
@@ -130,7 +112,7 @@ class Servers:
                 status, content = self._request(url, "POST", self._predict_route, body)
                 if status not in _UNAVAILABLE:
                     return status, content
-                problem = _message(status, content)
+                problem = message_of(status, content)
             except (OSError, HTTPException) as error:
                 self._drop(url)
                 problem = f"{url} doesn't answer: {error!r}"
@@ -162,7 +144,7 @@ class Servers:
             self._opened.remove(connection)
 
 
-def _message(status: int, content: bytes) -> str:
+def message_of(status: int, content: bytes) -> str:
     """The server's own words, from Google's error model if it keeps to that."""
     try:
         return str(json.loads(content)["error"]["message"])

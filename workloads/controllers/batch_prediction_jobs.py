@@ -1,20 +1,24 @@
 """Batch prediction jobs: a driver beside model servers of its own. The rest is jobs.py."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from workloads.controllers import jobs, outcome
+from workloads.controllers import jobs, metering, outcome
 from workloads.controllers.platform import Json, Platform, error
 from workloads.plans import batch
 from workloads.plans.container import Group, Resources
 from workloads.plans.errors import InvalidWish
+from workloads.plans.machines import Demand
 from workloads.store import Resource
+
+LAST_LINES: Final = 20  # of the driver's: below its last figures there may be an error
 
 
 class BatchPredictionJobs:
     """The kind of job that batchPredictionJobs are."""
 
     collection = "batchPredictionJobs"
+    meter_s = 5.0
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -45,15 +49,24 @@ class BatchPredictionJobs:
         """Vertex gives batch predictions none; their driver and servers begin again together."""
         return {"restartJobOnWorkerRestart": True}
 
+    def progress(self, row: Resource) -> Json:
+        """How far the driver is, by its last words, and what that has taken."""
+        lines = self._platform.engine.tail(batch.driver(row.name, int(row.status.get("attempt", 0))), LAST_LINES)
+        found = next(filter(None, map(batch.Result.from_line, reversed(lines))), None)
+        return {"resourcesConsumed": {"replicaHours": self._replica_hours(row)}, **(_counts(found) if found else {})}
+
+    def _replica_hours(self, row: Resource) -> float:
+        """Of all attempts: what the servers held, in units of what one of them holds."""
+        usage = metering.used(row, self._platform.now(), self._platform.config.currency)
+        cores = Demand.from_json(row.status["reserved"]).cpu / batch.replicas(row.message)
+        return round(usage["cpu_seconds"] / cores / 3600, 6) if cores else 0.0
+
     def result(self, row: Resource, state: str) -> Json:
-        """Where the output is and what became of the instances, as the driver's last line tells."""
+        """Where the output is and what became of the instances, as the driver's last words tell."""
         if "startTime" not in row.message:
             return {}
-        lines = self._platform.engine.tail(batch.driver(row.name, int(row.status.get("attempt", 0))), 1)
-        found = batch.Result.from_line(lines[-1]) if lines else None
-        if found is None:
-            return {}
-        return {**self._output(row), **_counts(found)}
+        progress = self.progress(row)
+        return {**progress, **(self._output(row) if "completionStats" in progress else {})}
 
     def _output(self, row: Resource) -> Json:
         try:

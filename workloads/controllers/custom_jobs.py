@@ -14,6 +14,7 @@ class CustomJobs:
     """The kind of job that customJobs are."""
 
     collection = "customJobs"
+    meter_s = jobs.METER_S
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -37,6 +38,10 @@ class CustomJobs:
         """The job's own."""
         found: Mapping[str, Any] = message["jobSpec"].get("scheduling") or {}
         return found
+
+    def progress(self, row: Resource) -> Json:
+        """A custom job's message doesn't say."""
+        return {}
 
     def result(self, row: Resource, state: str) -> Json:
         """A custom job's message says nothing of what it made."""

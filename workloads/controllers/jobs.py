@@ -41,6 +41,7 @@ class JobKind(Protocol):
     """What differs between kinds of jobs."""
 
     collection: str
+    meter_s: float  # how often usage and progress are noted
 
     def plan(self, row: Resource, attempt: int) -> list[Group]:
         """The groups of an attempt, the primary container's first."""
@@ -53,6 +54,9 @@ class JobKind(Protocol):
 
     def scheduling(self, message: Json) -> Mapping[str, Any]:
         """Vertex' Scheduling message; {} without one."""
+
+    def progress(self, row: Resource) -> Json:
+        """What the message says of a job that runs."""
 
     def result(self, row: Resource, state: str) -> Json:
         """What the message says of a job that has ended so; asked before its containers are removed."""
@@ -179,10 +183,17 @@ class JobController:
 
     def _meter(self, row: Resource, now: datetime) -> None:
         measured = row.status.get("metered_at")
-        if measured and (now - datetime.fromisoformat(measured)).total_seconds() < METER_S - 1:
+        if measured and (now - datetime.fromisoformat(measured)).total_seconds() < self._kind.meter_s - 1:
             return
         usage = metering.used(row, now, self._platform.config.currency)
-        self._platform.store.update(row.name, lambda _, status: status.update(usage=usage, metered_at=timestamp(now)))
+        progress = self._kind.progress(row)
+
+        def note(message: Json, status: Json) -> None:
+            status.update(usage=usage, metered_at=timestamp(now))
+            if message["state"] == RUNNING:
+                message.update(progress)
+
+        self._platform.store.update(row.name, note)
 
     def _end(self, row: Resource, state: str, status_message: Mapping[str, Any] | None) -> float | None:
         """Write down how it ended before anything is undone: a controller that comes after finishes just that."""

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any, Final
@@ -94,13 +95,13 @@ class Client:
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self._open("GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media", uri, headers=headers)
 
-    def read(self, uri: str, pause: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
-        """The object's bytes, piece by piece; a connection that breaks is made again from the first byte missing.
+    def read(self, uri: str, pause: Callable[[float], None] = time.sleep, start: int = 0) -> Iterator[bytes]:
+        """The object's bytes from `start` on, piece by piece; a connection that breaks is made again where it broke.
 
         Raises:
             StorageError: the object can't be read, or the connection breaks again and again at the same byte.
         """
-        position, failures = 0, 0
+        position, failures = start, 0
         while True:
             try:
                 with self.open(uri, position) as response:
@@ -131,6 +132,15 @@ class Client:
         headers = {"Content-Type": content_type, "Content-Length": str(source.stat().st_size)}
         with self._open("POST", f"/upload/storage/v1/b/{bucket}/o?{query}", uri, source, headers):
             return
+
+    def delete(self, uri: str) -> None:
+        """Remove the object, if it is there."""
+        bucket, name = parse(uri)
+        try:
+            self._open("DELETE", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}", uri).close()
+        except StorageError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
 
     def _open(
         self, method: str, path: str, what: str, body: Path | None = None, headers: Mapping[str, str] | None = None

@@ -1,9 +1,10 @@
 """A batch prediction job → a group of one driver, and one of the model servers that it asks. Called by controllers.
 
 The driver (`python3 -m workloads.batch`, image "batch") finds its task as JSON in TASK_FILE, the fields of `Task`. It
-waits for the servers, predicts every instance, writes predictions_….jsonl and errors_….jsonl under `output_directory`,
-and ends with one line of JSON on its standard output, the fields of `Result`. Exit code 0 means that all input was
-worked through.
+cuts the input into parts, waits for the servers, and has every part worked through: by prebuilt servers themselves,
+which write predictions_…. and errors_…. under `output_directory`, or by itself, asking any other server by Vertex's
+contract. As it goes it prints lines of JSON, the fields of `Result`, of which the last one counts. Exit code 0 means
+that all input was worked through.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.plans import environment, machines, names, serving
+from workloads.plans import environment, images, machines, names, serving
 from workloads.plans.container import INDEX, ContainerSpec, Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
@@ -24,7 +25,6 @@ TASK_FILE: Final = f"{contract.SECRETS_DIR}/batch_task.json"
 DRIVER_POOL, SERVERS_POOL = 0, 1  # as in the names of the groups
 COMMAND: Final = ("python3", "-m", "workloads.batch")
 DRIVER: Final = Resources(cpu=0.25, memory_mib=384)
-DEFAULT_BATCH_SIZE: Final = 64  # instances per request, Vertex' default
 Json = Mapping[str, Any]
 
 
@@ -34,10 +34,13 @@ class Task:
 
     Attributes:
         input_uris: gs://bucket/object, with * wildcards.
-        instances_format: jsonl or csv.
+        instances_format, predictions_format: see workloads.batch.parts and outputs.
         output_directory: gs:// folder of the job's own.
         servers: base URLs of the model servers, all serving the same model.
+        batch_size: the most instances of a request, or 0 for as many as suit.
         parameters: sent along with every request when not None.
+        prebuilt: whether the servers are ours, which take whole parts (contract.PATH_PARTS).
+        instance_type, key_field, included_fields, excluded_fields: Vertex' InstanceConfig.
     """
 
     name: str
@@ -48,8 +51,13 @@ class Task:
     servers: tuple[str, ...]
     health_route: str
     predict_route: str
-    batch_size: int
+    batch_size: int = 0
     parameters: Any = None
+    prebuilt: bool = False
+    instance_type: str = ""
+    key_field: str = ""
+    included_fields: tuple[str, ...] = ()
+    excluded_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class Result:
     """What the driver's last line says.
 
     Attributes:
+        incomplete_count: instances not worked through yet; -1 when their number isn't known.
         errors: a few of the distinct errors, for the job's partialFailures.
     """
 
@@ -67,7 +76,7 @@ class Result:
 
     @classmethod
     def from_line(cls, line: str) -> "Result | None":
-        """The result in the driver's last line; None when that is no result."""
+        """The result in a line of the driver's; None when that is none."""
         try:
             raw = json.loads(line)
             return cls(**{**raw, "errors": tuple(str(error) for error in raw.get("errors", ()))})
@@ -82,13 +91,15 @@ def output_directory(message: Json, model: Json, started: datetime) -> str:
     return f"{prefix}/prediction-{model.get('displayName') or names.resource_id(str(model['name']))}-{time}"
 
 
+def replicas(message: Json) -> int:
+    """How many servers share the job."""
+    return int((message.get("dedicatedResources") or {}).get("startingReplicaCount") or 1)
+
+
 def _model(name: str, message: Json, model: Json) -> serving.DeployedModel:
     """The model as its servers serve it: a deployed model that no endpoint has."""
     resources = message.get("dedicatedResources") or {}
-    dedicated = {
-        "machineSpec": resources.get("machineSpec") or {},
-        "minReplicaCount": int(resources.get("startingReplicaCount") or 1),
-    }
+    dedicated = {"machineSpec": resources.get("machineSpec") or {}, "minReplicaCount": replicas(message)}
     return serving.from_messages(name, "0", {"dedicatedResources": dedicated}, model)
 
 
@@ -132,8 +143,11 @@ def plan(
         raise InvalidWish(f"this stack has no {IMAGE!r} image, so it can't run batch predictions")
     served = _model(name, message, model)
     served_by = serving.plan(served, token, config)
+    opened = buckets(message, model)
+    prebuilt = _is_prebuilt(served)
     template = replace(
         served_by.template,
+        mounts=environment.gcs_mounts(config, opened) if prebuilt else served_by.template.mounts,
         name=_group_name(name, attempt, SERVERS_POOL),
         labels=_labels(name, attempt, SERVERS_POOL),
         restart="never",  # a server that dies fails or retries the job, which its controller decides
@@ -142,11 +156,17 @@ def plan(
     # Each by itself even where the engine balances: the driver spreads the work, and waits for all of them.
     urls = [f"http://{serving.address(each.name, served, config)}" for each in servers.containers()]
     task = _task(name, message, directory, served, urls)
-    return [Group(_driver(name, task, buckets(message, model), attempt, token, config)), servers]
+    return [Group(_driver(name, task, opened, attempt, token, config)), servers]
+
+
+def _is_prebuilt(served: serving.DeployedModel) -> bool:
+    """Whether the servers run our own program, and so take whole parts."""
+    return images.parse(served.image) is not None and not served.command and not served.args
 
 
 def _task(name: str, message: Json, directory: str, served: serving.DeployedModel, servers: list[str]) -> Task:
     source, tuning = message["inputConfig"], message.get("manualBatchTuningParameters") or {}
+    shape = message.get("instanceConfig") or {}
     return Task(
         name=name,
         input_uris=tuple(source["gcsSource"]["uris"]),
@@ -156,8 +176,13 @@ def _task(name: str, message: Json, directory: str, served: serving.DeployedMode
         servers=tuple(servers),
         health_route=served.health_path,
         predict_route=served.predict_path,
-        batch_size=int(tuning.get("batchSize") or DEFAULT_BATCH_SIZE),
+        batch_size=int(tuning.get("batchSize") or 0),
         parameters=message.get("modelParameters"),
+        prebuilt=_is_prebuilt(served),
+        instance_type=str(shape.get("instanceType", "")),
+        key_field=str(shape.get("keyField", "")),
+        included_fields=tuple(shape.get("includedFields", ())),
+        excluded_fields=tuple(shape.get("excludedFields", ())),
     )
 
 

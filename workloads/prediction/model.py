@@ -60,8 +60,22 @@ class Model:
         except boosters.faults() as error:
             raise BadRequest(self._explain(request.instances, error)) from error
 
+    @property
+    def columns(self) -> list[str] | None:
+        """The names that the model was fitted with, if it was."""
+        return self._columns
+
+    @property
+    def width(self) -> int | None:
+        """How many values an instance has, if the model tells."""
+        return getattr(self._estimator, "n_features_in_", None)
+
+    def estimate(self, data: Any) -> Any:
+        """The estimator's own answer to a DataFrame or an array, and its own exceptions."""
+        return self._estimator.predict(data)
+
     def _predict(self, rows: list[Any]) -> list[Any]:
-        return instances.to_json(self._estimator.predict(instances.to_input(rows, self._columns)))
+        return instances.to_json(self.estimate(instances.to_input(rows, self._columns)))
 
     def _explain(self, rows: list[Any], error: Exception) -> str:
         """Name the first instance that fails alone: a search by halves would miss errors that need several."""

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workloads.prediction import artifacts, instances
+from workloads import contract
+from workloads.prediction import artifacts, instances, parts
 from workloads.prediction.instances import BadRequest
 from workloads.prediction.model import BadModel, Model
 from workloads.prediction.settings import Settings
@@ -39,11 +40,12 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def application(model: Model, settings: Settings) -> Starlette:
-    """The two routes."""
+    """Vertex's two routes, and ours for the parts of batch jobs."""
     return Starlette(
         routes=[
             Route(settings.health_route, _health, methods=["GET"]),
             Route(settings.predict_route, _predict_with(model), methods=["POST"]),
+            Route(contract.PATH_PARTS, parts.route(model), methods=["POST"]),
         ]
     )
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.storage_server import TOKEN, Faults, serve
-from workloads.batch import inputs
+from workloads.batch.batches import Rows
 from workloads.batch.driver import run
-from workloads.batch.inputs import Instance, NoInput
-from workloads.batch.outputs import Shards
+from workloads.batch.objects import Folder, Remote
 from workloads.batch.servers import NoServer, Servers
+from workloads.batch.wish import NoInput
 from workloads.gcs import Client
 from workloads.plans.batch import Result, Task
 
@@ -66,16 +66,13 @@ def model_server(answers: list[int] | None = None, seen: list[Any] | None = None
         server.server_close()
 
 
-@contextmanager
-def storage(folder: Path, files: dict[str, str], faults: Faults | None = None) -> Iterator[Client]:
-    """A client of a storage with these objects in bucket b."""
+def bucket(folder: Path, files: dict[str, str]) -> Folder:
+    """Objects of bucket b as files."""
     for name, text in files.items():
-        path = folder / "buckets" / "b" / name
+        path = folder / "b" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / "token").write_text(TOKEN)
-    with serve(folder / "buckets", faults) as url:
-        yield Client(url, str(folder / "token"), tries=2)
+    return Folder(folder)
 
 
 def task(server: str, **changes: Any) -> Task:
@@ -94,49 +91,38 @@ def task(server: str, **changes: Any) -> Task:
     return Task(**fields | changes)
 
 
-def written(folder: Path, name: str) -> list[Any]:
-    """The JSON lines of an output."""
-    return [json.loads(line) for line in (folder / "buckets" / "b" / "out" / name).read_text().splitlines()]
+def written(folder: Path, stem: str) -> list[Any]:
+    """The JSON lines of all outputs of this kind, in order."""
+    files = sorted((folder / "b" / "out").glob(f"{stem}_*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def test_good_rows_are_predicted_and_bad_ones_told(tmp_path: Path) -> None:
     """Broken JSON, a refused instance and one that breaks the server are errors; all the rest is done, in order."""
     lines = ["1", "2", "", "{broken", "4", '"x"', "6", '"poison"', "8"]
-    with storage(tmp_path, {"in.jsonl": "\n".join(lines)}) as client, model_server() as server:
-        result = run(task(server), client)
-    assert (result.successful_count, result.failed_count) == (5, 3)
-    predictions = written(tmp_path, "predictions_0001.jsonl")
-    assert predictions == [{"instance": n, "prediction": 2 * n} for n in (1, 2, 4, 6, 8)]
-    errors = written(tmp_path, "errors_0001.jsonl")
-    assert [(error["instance"], error["error"]["code"]) for error in errors] == [
-        ("{broken", 3),
-        ("x", 3),
-        ("poison", 13),
-    ]
+    objects = bucket(tmp_path, {"in.jsonl": "\n".join(lines)})
+    with model_server() as server:
+        result = run(task(server), objects)
+    assert (result.successful_count, result.failed_count, result.incomplete_count) == (5, 3, 0)
+    assert written(tmp_path, "predictions") == [{"instance": n, "prediction": 2 * n} for n in (1, 2, 4, 6, 8)]
+    errors = sorted(written(tmp_path, "errors"), key=lambda each: str(each["instance"]))
+    assert [(each["instance"], each["error"]["code"]) for each in errors] == [("poison", 13), ("x", 3), ("{broken", 3)]
     assert errors[1]["error"]["message"] == "not a number"
     assert len(result.errors) == 3
     assert Result.from_line(json.dumps(result.__dict__)) == result
+    names = sorted(path.name for path in (tmp_path / "b" / "out").iterdir())
+    assert names == ["_parts", "errors_0001.jsonl", "predictions_0001.jsonl"]
 
 
 def test_parameters_go_with_every_request_and_wildcards_find_all_files(tmp_path: Path) -> None:
     """Two files of a wildcard are read in order; each request carries the parameters."""
     seen: list[Any] = []
-    files = {"in/2.jsonl": "3\n4\n", "in/1.jsonl": "1\n2", "in/no.txt": "9"}
-    with storage(tmp_path, files) as client, model_server(seen=seen) as server:
-        result = run(task(server, input_uris=("gs://b/in/*.jsonl",), parameters={"k": "v"}), client)
+    objects = bucket(tmp_path, {"in/2.jsonl": "3\n4\n", "in/1.jsonl": "1\n2", "in/no.txt": "9"})
+    with model_server(seen=seen) as server:
+        result = run(task(server, input_uris=("gs://b/in/*.jsonl",), parameters={"k": "v"}), objects)
     assert result.successful_count == 4
     assert {json.dumps(request["parameters"]) for request in seen} == {'{"k": "v"}'}
-    assert [row["instance"] for row in written(tmp_path, "predictions_0001.jsonl")] == [1, 2, 3, 4]
-
-
-def test_csv_rows_become_arrays(tmp_path: Path) -> None:
-    """The header is left out, numbers are numbers, a row of another width is an error of its own."""
-    texts = ["a,b", '1,"x, y"', "2", "-3.5,4"]
-    assert list(inputs.csv_rows(texts)) == [
-        Instance('[1.0, "x, y"]'),
-        Instance("2", "the row has 1 fields, the header has 2"),
-        Instance("[-3.5, 4.0]"),
-    ]
+    assert [row["instance"] for row in written(tmp_path, "predictions")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -144,42 +130,49 @@ def test_csv_rows_become_arrays(tmp_path: Path) -> None:
     [
         ({"input_uris": ("gs://b/none.jsonl",)}, r"gs://b/none\.jsonl names no object"),
         ({"input_uris": ("gs://b/none*",)}, "names no object"),
-        ({"instances_format": "bigquery"}, "use one of: jsonl, csv"),
-        ({"predictions_format": "csv"}, "use jsonl"),
+        ({"instances_format": "bigquery"}, "use one of: jsonl, csv, file-list, parquet"),
+        ({"predictions_format": "bigquery"}, "use one of: jsonl, csv, parquet"),
+        ({"instances_format": "parquet"}, "can't be read as Parquet"),
+        ({"instances_format": "csv", "input_uris": ("gs://b/twice.csv",)}, "names every column once"),
     ],
 )
 def test_impossible_tasks_are_refused_before_anything_else(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
     """The text names the URI or the format; no server is needed to find out."""
-    with storage(tmp_path, {"in.jsonl": "1"}) as client, pytest.raises(NoInput, match=told):
-        run(task("http://127.0.0.1:9", **changes), client)
+    objects = bucket(tmp_path, {"in.jsonl": "1", "twice.csv": "a,a\n1,2\n"})
+    with pytest.raises(NoInput, match=told):
+        run(task("http://127.0.0.1:9", **changes), objects)
 
 
-def test_a_broken_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """The connection is cut twice in the middle of a line: no line is lost or doubled."""
-    text = "".join(f"{number}\n" for number in range(2000))
-    with storage(tmp_path, {"in.jsonl": text}, Faults(cut_after=[1001, 2002])) as client:
-        found = list(inputs.lines(client, "gs://b/in.jsonl", pause=lambda _: None))
-    assert found == [str(number) for number in range(2000)]
+def test_without_gcs_the_storage_is_asked_and_a_broken_download_goes_on(tmp_path: Path) -> None:
+    """Over HTTP all is as under /gcs, though the connection is cut twice in the middle of a line."""
+    folder = tmp_path / "buckets"
+    bucket(folder, {"in.jsonl": "".join(f"{number}\n" for number in range(2000))})
+    (tmp_path / "token").write_text(TOKEN)
+    with serve(folder, Faults(cut_after=[1001, 2002])) as url, model_server() as server:
+        objects = Remote(Client(url, str(tmp_path / "token"), tries=3))
+        result = run(task(server, batch_size=0), objects)
+    assert result.successful_count == 2000
+    assert [row["instance"] for row in written(folder, "predictions")] == list(range(2000))
 
 
 def test_a_server_that_is_away_is_asked_again_and_given_up_in_the_end() -> None:
     """503 twice is not noticed; without any server the driver gives up with the reason."""
     pauses: list[float] = []
+    rows = Rows([1, 2], ["1", "2"], "instance")
     with model_server(answers=[503, 503]) as url, Servers([url], "/p", "/h", pause=pauses.append) as servers:
-        assert [answer.prediction for answer in servers.predict(["1", "2"])] == [2, 4]
+        assert servers.predict(rows) == [2, 4]
     assert len(pauses) == 2
     with Servers([url], "/p", "/h", pause=pauses.append) as servers, pytest.raises(NoServer, match="doesn't answer"):
-        servers.predict(["1"])
+        servers.predict(rows)
 
 
-def test_outputs_are_cut_into_numbered_objects(tmp_path: Path) -> None:
-    """A full object is stored and the next begun; without a line there is no object."""
-    with storage(tmp_path, {}) as client:
-        shards = Shards(client, "gs://b/out/", "predictions", shard_bytes=10)
-        for number in range(1000, 1005):
-            shards.write(str(number))
-        shards.close()
-        Shards(client, "gs://b/out", "errors").close()
-    names = sorted(path.name for path in (tmp_path / "buckets" / "b" / "out").iterdir())
-    assert names == [f"predictions_000{n}.jsonl" for n in (1, 2, 3)]
-    assert written(tmp_path, "predictions_0002.jsonl") == [1002, 1003]
+def test_requests_grow_while_answers_are_quick_but_not_beyond_the_users_batch_size(tmp_path: Path) -> None:
+    """Without a batch size requests grow from 64 rows; with one they never have more."""
+    text = "\n".join(map(str, range(5000)))
+    for batch_size, most in ((0, 1000), (50, 50)):
+        seen: list[Any] = []
+        objects = bucket(tmp_path / str(batch_size), {"in.jsonl": text})
+        with model_server(seen=seen) as server:
+            assert run(task(server, batch_size=batch_size), objects).successful_count == 5000
+        sizes = [len(request["instances"]) for request in seen]
+        assert max(sizes) == most if batch_size else max(sizes) > most // 4

@@ -9,11 +9,10 @@ from workloads.api.resources import custom_jobs
 from workloads.plans import batch, machines
 
 PLANNED: Final = "projects/p/locations/l/batchPredictionJobs/0"  # any name: the plan is only a check
-INPUT_FORMATS: Final = ("jsonl", "csv")
-OUTPUT_FORMATS: Final = ("jsonl",)
+INPUT_FORMATS: Final = ("jsonl", "csv", "file-list", "parquet")  # the last, in and out, is ours
+OUTPUT_FORMATS: Final = ("jsonl", "csv", "parquet")
 REFUSED: Final = {
     "unmanagedContainerModel": "upload the model to the registry and name it in model",
-    "instanceConfig": "shape the instances in the input files",
     "generateExplanation": "explanations are not served",
     "explanationSpec": "explanations are not served",
     "modelMonitoringConfig": "model monitoring is not served",
@@ -24,9 +23,9 @@ REFUSED: Final = {
 def _check_format(config: Json, field: str, supported: tuple[str, ...], where: str) -> None:
     given = config.get(field)
     if not given:
-        raise invalid(f"Required field {where}.{field} is not set; this stack supports {' and '.join(supported)}.")
+        raise invalid(f"Required field {where}.{field} is not set; this stack supports {', '.join(supported)}.")
     if given not in supported:
-        raise unimplemented(f"{where}.{field} {given!r} is not supported; use {' or '.join(supported)}.")
+        raise unimplemented(f"{where}.{field} {given!r} is not supported; use {', '.join(supported)}.")
 
 
 def _check_input(config: Json) -> None:
@@ -39,6 +38,23 @@ def _check_input(config: Json) -> None:
         raise invalid("inputConfig.gcsSource.uris is empty; name at least one file.")
     for uri in uris:
         checks.gcs_uri(uri, "inputConfig.gcsSource.uris")
+
+
+def _check_instances(message: Json) -> None:
+    """InstanceConfig against the format of the input, as the message's documentation has it."""
+    config = message.get("instanceConfig") or {}
+    kind, instances_format = config.get("instanceType", ""), message["inputConfig"]["instancesFormat"]
+    included, excluded = config.get("includedFields", []), config.get("excludedFields", [])
+    if kind not in ("", "object", "array"):
+        raise invalid(f"instanceConfig.instanceType is {kind!r}; give 'object' or 'array'.")
+    if included and excluded:
+        raise invalid("instanceConfig has both includedFields and excludedFields; give one of them.")
+    if kind and instances_format in ("csv", "file-list"):
+        raise invalid(f"instanceConfig.instanceType does not apply to {instances_format}; leave it out.")
+    if instances_format == "file-list" and (included or excluded or config.get("keyField")):
+        raise invalid("instanceConfig does not apply to file-list, whose lines have no fields; leave it out.")
+    if kind == "array" and instances_format == "jsonl" and (excluded or config.get("keyField")) and not included:
+        raise invalid("instanceConfig.includedFields must say the order of an array's values when lines are objects.")
 
 
 def _check_output(config: Json) -> None:
@@ -57,6 +73,9 @@ def _check_model(context: Context, message: Json) -> None:
     for field in ("startingReplicaCount", "maxReplicaCount"):
         if not 0 <= int(resources.get(field, 0)) <= custom_jobs.MAX_REPLICAS:
             raise invalid(f"dedicatedResources.{field} is {resources[field]}; give a number that fits the stack.")
+    starting, most = (int(resources.get(field, 0)) for field in ("startingReplicaCount", "maxReplicaCount"))
+    if most and starting > most:
+        raise invalid(f"dedicatedResources.startingReplicaCount is {starting}, more than maxReplicaCount, {most}.")
     model = context.models.get(message["model"])
     batch.plan(PLANNED, message, model, "gs://bucket/folder", 0, "", context.config)
     machines.require_possible(machines.demand(batch.limits(PLANNED, message, model, context.config)), context.config)
@@ -68,6 +87,7 @@ def _prepare(context: Context, message: Json) -> Json:
     checks.refuse(message, REFUSED, "batchPredictionJob")
     _check_input(message["inputConfig"])
     _check_output(message["outputConfig"])
+    _check_instances(message)
     _check_model(context, message)
     return {**message, "state": "JOB_STATE_QUEUED"}
 

@@ -12,6 +12,7 @@ from workloads.prediction import boosters, instances
 from workloads.prediction.instances import BadRequest
 from workloads.prediction.model import Model
 
+
 class Local:
     """See work.Predictor."""
 
@@ -27,7 +28,9 @@ class Local:
         try:
             data = self._columns(batch) if isinstance(batch, Columns) else self._values(batch)
             answer = self._model.estimate(data)
-        except (BadRequest, *boosters.faults()) as error:
+        except BadRequest as error:
+            raise Refusal(INVALID_ARGUMENT, str(error)) from error
+        except boosters.faults() as error:
             raise Refusal(INVALID_ARGUMENT, str(error)) from error
         if isinstance(answer, np.ndarray) and answer.ndim == 1 and answer.dtype != object:
             return pa.array(answer, from_pandas=True)

@@ -36,7 +36,7 @@ def start(wanted: Task, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """Killed three times by kill -9: what was finished is left alone, and in the end each row is there once, in order."""
+    """Three times by kill -9: what was finished is left alone, and in the end each row is there once, in order."""
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "in.jsonl").write_text("".join(f"{number:20}\n" for number in range(ROWS)))
     chance, seen = random.Random(5), dict[str, int]()  # noqa: S311  moments, no secrets

@@ -52,6 +52,26 @@ def test_batch_prediction(here: World, engine: FakeEngine) -> None:
     assert row.status["usage"]["cpu_seconds"] > 0
 
 
+def test_how_far_a_batch_prediction_is(here: World, engine: FakeEngine) -> None:
+    """While it runs its message tells the driver's latest figures and its replicas' hours; so it does if it fails."""
+    with here.running(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workloads.controllers.batch_prediction_jobs.BatchPredictionJobs.meter_s", 0.2)
+        name = here.job(batch(here.models.add("m")), collection="batchPredictionJobs")
+        here.until(name, "JOB_STATE_RUNNING")
+        engine.say("batch-1-0-0-0", json.dumps({"successful_count": 5, "failed_count": 1, "incomplete_count": -1}))
+        assert eventually(lambda: "completionStats" in here.store.get(name).message)
+        message = here.store.get(name).message
+        assert message["completionStats"] == {"successfulCount": "5", "failedCount": "1", "incompleteCount": "-1"}
+        assert message["state"] == "JOB_STATE_RUNNING"
+        first = message["resourcesConsumed"]["replicaHours"]
+        assert eventually(lambda: here.store.get(name).message["resourcesConsumed"]["replicaHours"] > first)
+        engine.say("batch-1-0-0-0", "batch: no server")
+        engine.end("batch-1-0-0-0", 1)
+        row = here.until(name, "JOB_STATE_FAILED")
+    assert row.message["completionStats"]["successfulCount"] == "5"
+    assert row.message["resourcesConsumed"]["replicaHours"] > 0
+
+
 def test_a_batch_prediction_that_fails(here: World, engine: FakeEngine) -> None:
     """The driver's last words are in the error, and the server is stopped."""
     with here.running():

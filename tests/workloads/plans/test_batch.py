@@ -49,7 +49,7 @@ def test_driver_and_servers() -> None:
     assert [server.labels[contract.LABEL_REPLICA] for server in servers] == ["1-0", "1-1"]
     assert contract.LABEL_DEPLOYED_MODEL not in servers[0].labels, "the endpoints' controller leaves it alone"
     assert servers[0].resources == Resources(1, 512)
-    assert servers[0].mounts == (Mount("objects", "/gcs/models", "models", read_only=True),)
+    assert servers[0].mounts == driver.mounts, "a prebuilt server reads and writes the job's files itself"
     assert Mount("objects", "/gcs/output", "output") in driver.mounts
     assert (driver.network, driver.calls) == (contract.NETWORK_WORKLOADS, groups[1].name)
     assert (servers[0].network, servers[0].egress) == (contract.NETWORK_SERVERS, False)
@@ -71,8 +71,24 @@ def test_the_task() -> None:
         "predict_route": "/v1/endpoints/5/deployedModels/0:predict",
         "batch_size": 10,
         "parameters": {"k": 3},
+        "prebuilt": True,
+        "instance_type": "",
+        "key_field": "",
+        "included_fields": [],
+        "excluded_fields": [],
     }
-    assert json.loads(plan()[0].template.files[batch.TASK_FILE])["batch_size"] == 64
+    shape = {"instanceType": "array", "keyField": "k", "includedFields": ["a"], "excludedFields": []}
+    task = json.loads(plan(instanceConfig=shape)[0].template.files[batch.TASK_FILE])
+    assert task["batch_size"] == 0
+    assert (task["instance_type"], task["key_field"], task["included_fields"]) == ("array", "k", ["a"])
+
+
+def test_a_container_of_ones_own_is_asked_by_vertex_contract() -> None:
+    """It gets no part, and only the model's folder, to read; so does a prebuilt image with a command."""
+    for container in ({"imageUri": "mine"}, {"imageUri": SERVING, "command": ["serve"]}):
+        groups = batch.plan(NAME, MESSAGE, {**MODEL, "containerSpec": container}, "gs://o/p", 1, "token", config())
+        assert json.loads(groups[0].template.files[batch.TASK_FILE])["prebuilt"] is False
+        assert groups[1].template.mounts == (Mount("objects", "/gcs/models", "models", read_only=True),)
 
 
 def test_servers_of_an_engine_with_a_domain() -> None:

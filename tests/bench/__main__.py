@@ -5,10 +5,10 @@ import argparse
 import httpx
 
 import cairn
-from tests.bench import jobs, peers, predictions
+from tests.bench import batch, jobs, peers, predictions
 from workloads import contract
 
-ALL = {"jobs": jobs.run, "predictions": predictions.run}
+ALL = {"jobs": jobs.run, "predictions": predictions.run, "batch": batch.run}
 
 
 def main() -> None:

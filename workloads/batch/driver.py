@@ -69,7 +69,10 @@ def run(task: Task, objects: Objects, token_file: Path = Path(contract.SECRETS_D
     progress = Progress(plan, record)
     if progress.open_parts:
         with ExitStack() as end:
-            _work_all(progress, _worker(task, wish, objects, token_file, end), len(task.servers) * _PER_SERVER)
+            work_on = _worker(task, wish, objects, token_file, end)
+            started = time.monotonic()
+            _work_all(progress, work_on, len(task.servers) * _PER_SERVER)
+            print(f"batch: worked for {time.monotonic() - started:.3f} s", flush=True)
     result = progress.result()
     record.close(asdict(result))
     return _say(result)

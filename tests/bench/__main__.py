@@ -5,10 +5,10 @@ import argparse
 import httpx
 
 import cairn
-from tests.bench import batch, jobs, peers, predictions
+from tests.bench import batch, jobs, peers, predictions, provisioning
 from workloads import contract
 
-ALL = {"jobs": jobs.run, "predictions": predictions.run, "batch": batch.run}
+ALL = {"jobs": jobs.run, "predictions": predictions.run, "batch": batch.run, "provisioning": provisioning.run}
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The drill of backup and restore: a stack is saved while it is used, and another one made of what was saved."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,6 +67,7 @@ class Writer:
     """Somebody who uses the stack all the while; what was answered is counted."""
 
     stack: Stack
+    name: str = field(default_factory=lambda: secrets.token_hex(4))  # what another one wrote stays as it is
     written: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -82,7 +84,7 @@ class Writer:
         bucket = f"{self.stack.api_endpoint}/upload/storage/v1/b/{self.stack.staging_bucket}/o"
         with httpx.Client(headers=self.stack.headers, timeout=30) as http:
             while not self.over.wait(PAUSE_S):
-                name = f"meanwhile/{self.written}"
+                name = f"meanwhile/{self.name}/{self.written}"
                 content = name.encode() * 1000
                 http.post(bucket, params={"uploadType": "media", "name": name}, content=content).raise_for_status()
                 endpoint = {"displayName": name, "labels": {"made": "meanwhile"}}

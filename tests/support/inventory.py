@@ -30,7 +30,8 @@ def missing(before: Inventory, after: Inventory) -> list[str]:
     ]
 
 
-def _pages(http: httpx.Client, url: str, items: str) -> list[dict[str, Any]]:
+def pages(http: httpx.Client, url: str, items: str) -> list[dict[str, Any]]:
+    """All items of a listing."""
     found: list[dict[str, Any]] = []
     token = ""
     while True:
@@ -42,18 +43,18 @@ def _pages(http: httpx.Client, url: str, items: str) -> list[dict[str, Any]]:
 
 
 def _resources(http: httpx.Client, stack: Stack, collection: str) -> dict[str, Any]:
-    return {each["name"]: each for each in _pages(http, f"{stack.vertex_url}/{collection}", collection)}
+    return {each["name"]: each for each in pages(http, f"{stack.vertex_url}/{collection}", collection)}
 
 
 def _objects(http: httpx.Client, stack: Stack) -> dict[str, Any]:
     """With checksum, size, type, metadata and times; not the addresses, which are the stack's own."""
     base = f"{stack.api_endpoint}/storage/v1/b"
-    buckets = [each["name"] for each in _pages(http, f"{base}?project={stack.project}", "items")]
+    buckets = [each["name"] for each in pages(http, f"{base}?project={stack.project}", "items")]
     kept = ("size", "crc32c", "md5Hash", "contentType", "metadata", "timeCreated", "generation")
     return {
         f"{bucket}/{each['name']}": {key: each.get(key) for key in kept}
         for bucket in buckets
-        for each in _pages(http, f"{base}/{bucket}/o", "items")
+        for each in pages(http, f"{base}/{bucket}/o", "items")
     }
 
 

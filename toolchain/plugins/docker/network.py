@@ -85,7 +85,8 @@ class Network(Resource):
         if network is None:
             return
         users = ", ".join(sorted(user["Name"] for user in (network.get("Containers") or {}).values()))
-        with doing(f"remove the network {network['Name']}" + (f", which {users} still use" if users else "")):
+        lost = "; if it says active endpoints though nobody uses it, it has lost count: restart the engine and repeat"
+        with doing(f"remove the network {network['Name']}" + (f", which {users} still use" if users else lost)):
             try:
                 self._engine.client().remove_network(identifier)
             except NotFound:

@@ -115,6 +115,7 @@ class Blueprint:
             capacity=settings.capacity,
             currency=settings.currency,
             audit_days=settings.audit_days,
+            autoscaling=settings.autoscaling,
             images={family: family for family in {**SERVING, **JOBS}},
             networks={},
             egress=settings.egress,

@@ -15,7 +15,7 @@ from infra import cluster_settings, endpoint_settings, machine_settings
 from infra.cluster_settings import Cluster
 from infra.endpoint_settings import DeclaredEndpoint
 from infra.reading import Section, SettingsError, listed, nearest
-from workloads.config import AcceleratorType, Capacity, Egress, MachineType
+from workloads.config import AcceleratorType, Autoscaling, Capacity, Egress, MachineType
 from workloads.plans.container import Resources
 from workloads.tokens import ROLE_VIEWER, ROLES_OF_PEOPLE
 
@@ -24,6 +24,7 @@ DOCKER: Final = "docker"
 BACKENDS: Final = (DOCKER, cluster_settings.KUBERNETES)
 DEFAULT_AUDIT_DAYS: Final = 400
 ADMIN: Final = "admin"
+LONGEST_HOLD_S: Final = 500.0  # the gateway waits ten minutes for an answer
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 NAME: Final = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
@@ -36,6 +37,7 @@ STRUCTURED: Final = (
     "principals",
     "endpoints",
     "resources",
+    "autoscaling",
     cluster_settings.KUBERNETES,
 )
 
@@ -83,6 +85,7 @@ class Settings:
     principals: Mapping[str, str]
     audit_days: int
     resources: Mapping[str, Resources]
+    autoscaling: Autoscaling
     kubernetes: Cluster | None = None
 
 
@@ -123,6 +126,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         principals=_principals(top),
         audit_days=top.whole("auditDays", DEFAULT_AUDIT_DAYS, low=1, high=36500),
         resources=_resources(top),
+        autoscaling=_autoscaling(top),
         kubernetes=cluster_settings.read(top, backend),
     )
     top.close()
@@ -179,6 +183,21 @@ def _capacity(top: Section) -> Capacity:
     capacity = Capacity(section.number("cpu"), section.memory_mib("memory"), disk)
     section.close()
     return capacity
+
+
+def _autoscaling(top: Section) -> Autoscaling:
+    """Seconds; the defaults are Vertex's own."""
+    section, default = top.section("autoscaling", {}), Autoscaling()
+    found = Autoscaling(
+        interval_s=section.number("interval", default.interval_s),
+        window_s=section.number("downscaleWindow", default.window_s),
+        shortest_idle_s=section.number("shortestIdle", default.shortest_idle_s),
+        hold_s=section.number("hold", default.hold_s),
+    )
+    section.close()
+    if found.hold_s > LONGEST_HOLD_S:
+        top.problems.append(f"{section.key('hold')} is {found.hold_s:g}; a request waits at most {LONGEST_HOLD_S:g} s")
+    return found
 
 
 def _resources(top: Section) -> dict[str, Resources]:

@@ -86,6 +86,23 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class Autoscaling:
+    """How deployed models follow their load; seconds.
+
+    Attributes:
+        interval_s: between two looks at the load.
+        window_s: replicas go down to the most that anything in it asked for.
+        shortest_idle_s: the least that a message may ask for before a model scales to zero; Vertex has 300.
+        hold_s: how long a request waits for a model that has none.
+    """
+
+    interval_s: float = 15.0
+    window_s: float = 300.0
+    shortest_idle_s: float = 300.0
+    hold_s: float = 120.0
+
+
+@dataclass(frozen=True)
 class ClusterConfig:
     """What only the engine on Kubernetes needs to know; "" where there is none.
 
@@ -151,6 +168,7 @@ class PlatformConfig:
     balanced: bool = False
     egress: Egress = "asked"
     cluster: ClusterConfig | None = None
+    autoscaling: Autoscaling = field(default_factory=Autoscaling)
 
     @property
     def parent(self) -> str:
@@ -175,6 +193,7 @@ class PlatformConfig:
             raw["accelerators"] = {k: AcceleratorType.from_json(v) for k, v in accelerators}
             raw["capacity"] = Capacity(**raw["capacity"])
             raw["cluster"] = ClusterConfig(**raw["cluster"]) if raw.get("cluster") else None
+            raw["autoscaling"] = Autoscaling(**raw.get("autoscaling", {}))
             return cls(**raw)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{contract.ENV_CONFIG} is not a platform config: {error}") from error

@@ -114,6 +114,8 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("currency", {"currency": "dollars"}, ("cairn:currency must be a currency code",)),
     ("bucket", {"stagingBucket": "No"}, ("cairn:stagingBucket must be a bucket name",)),
     ("a role", {"principals": {"dana": "develper"}}, ("cairn:principals.dana", 'did you mean "developer"?')),
+    ("a hold", {"autoscaling": {"hold": 501}}, ("cairn:autoscaling.hold is 501", "at most 500 s")),
+    ("a window", {"autoscaling": {"window": 9}}, ("cairn:autoscaling.window is not a setting", "downscaleWindow")),
     ("the admin", {"principals": {"admin": "viewer"}}, ("cairn:principals.admin", "who is always there")),
     ("a name", {"principals": {"Dana!": "viewer"}}, ("cairn:principals.Dana!", "a-z, 0-9")),
     ("principals", {"principals": ["dana"]}, ("cairn:principals must be a mapping",)),

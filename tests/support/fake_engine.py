@@ -27,6 +27,8 @@ class FakeEngine:
 
     Attributes:
         held: container → why it is not started, for tests of engines that don't start what they were given at once.
+        fatal: that those never will be.
+        cpu: container → seconds of CPU time.
     """
 
     def __init__(self, *, supervises: bool = False) -> None:
@@ -35,6 +37,8 @@ class FakeEngine:
         self.starts: dict[str, int] = {}
         self.held: dict[str, str] = {}
         self.written: dict[str, int] = {}
+        self.fatal = False
+        self.cpu: dict[str, float] = {}
         self.missing_images: set[str] = set()
         self.on_call: Callable[[str], None] = lambda call: None
         self.autorun: Callable[[ContainerSpec], int | None] = lambda spec: None
@@ -77,7 +81,8 @@ class FakeEngine:
             if not found or (spec.restart == "always" and found.state.phase == "exited"):
                 labels = {**spec.labels, contract.LABEL_MANAGED_BY: contract.MANAGED_BY_CONTROLLERS}
                 problem = self.held.get(spec.name, "")
-                created = Container(spec.name, "created", labels, group.name, problem=problem)
+                fatal = bool(problem) and self.fatal
+                created = Container(spec.name, "created", labels, group.name, problem=problem, fatal=fatal)
                 self.containers[spec.name] = FakeContainer(spec, created)
         self._called("run created")
         if spec.name not in self.held:
@@ -131,6 +136,10 @@ class FakeEngine:
         with self._lock:
             states = [each.state for each in self.containers.values()]
         return [s for s in states if all(k in s.labels and v in ("", s.labels[k]) for k, v in labels.items())]
+
+    def cpu_seconds(self, group: str) -> dict[str, float]:
+        """As a test has set it."""
+        return {name: self.cpu.get(name, 0.0) for name in self._names(group)} if not self.supervises else {}
 
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """From the first line until the end."""

@@ -1,6 +1,7 @@
 """Puts the controllers together. Used by the main program and by the tests, which bring an engine of their own."""
 
 from workloads.controllers.audit import AuditRetention
+from workloads.controllers.autoscaler import Autoscaler
 from workloads.controllers.batch_prediction_jobs import BatchPredictionJobs
 from workloads.controllers.custom_jobs import CustomJobs
 from workloads.controllers.declared import Declared
@@ -30,6 +31,7 @@ class Assembly:
         self.queue = Queue(platform, kinds)
         servers = Servers(platform, self.logs)
         rows, routes = EndpointRows(platform, self.queue), Routes(platform, servers.down)
+        scaler = Autoscaler(platform, rows, servers)
         methods: dict[str, Method] = {
             "deployModel": Deploy(platform, rows, servers, routes),
             "mutateDeployedModel": Mutate(platform, rows, servers, routes),
@@ -40,7 +42,7 @@ class Assembly:
             [
                 *(JobController(platform, kind, self.logs) for kind in kinds),
                 TrainingPipelines(platform),
-                Endpoints(rows, servers, routes, Rollouts(platform, rows, servers, routes)),
+                Endpoints(rows, servers, routes, Rollouts(platform, rows, servers, routes), scaler),
                 Operations(platform, methods),
             ],
             turn_chores=[self.queue.admit],

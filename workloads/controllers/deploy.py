@@ -1,16 +1,24 @@
 """deployModel and mutateDeployedModel: servers up and healthy, then the endpoint's message, then routes."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from workloads.controllers import outcome
-from workloads.controllers.endpoint_rows import CODE_NOT_FOUND, CODE_PRECONDITION, EndpointRows, Failure, current
+from workloads.controllers.endpoint_rows import (
+    CODE_NOT_FOUND,
+    CODE_PRECONDITION,
+    EndpointRows,
+    Failure,
+    current,
+    give_up,
+    settle,
+)
 from workloads.controllers.engines.base import Container
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json, Platform, duration_s, timestamp
 from workloads.controllers.servers import Servers
-from workloads.plans import routes, serving
+from workloads.plans import autoscaling, routes, serving
+from workloads.plans.autoscaling import Rule
 from workloads.plans.serving import DeployedModel
 
 POLL_S: Final = 0.3
@@ -93,7 +101,8 @@ class Deploy(BringUp):
             raise Failure(CODE_NOT_FOUND, f"{wanted['model']}: {gone}") from gone
         model = serving.from_messages(endpoint, wanted["id"], wanted, message)
         timeout = duration_s((message.get("containerSpec") or {}).get("deploymentTimeout"), TIMEOUT_S)
-        entry = {"model": model.to_json(), "phase": "deploying", "timeout_s": timeout}
+        rule = autoscaling.rule(wanted).to_json()
+        entry = {"model": model.to_json(), "phase": "deploying", "timeout_s": timeout, "rule": rule}
         self._rows.reserve(endpoint, model, lambda _, entries: entries.update({model.id: entry}))
         return entry
 
@@ -112,7 +121,7 @@ class Deploy(BringUp):
             split, ids = message.get("trafficSplit", {}), {each["id"] for each in others}
             message["trafficSplit"] = routes.split_after_deploy(split, requested, model.id, ids)
             message["deployedModels"] = [*others, shown]
-            entries[model.id]["phase"] = "ready"
+            entries[model.id].update(phase="ready", scaled=timestamp(self._platform.now()))
 
         self._rows.change(request["target"], show)
 
@@ -130,9 +139,9 @@ def _drop(entries: dict[str, Json], model_id: str) -> None:
 
 
 class Mutate(BringUp):
-    """mutateDeployedModel: another number of replicas; the endpoint's controller removes those that are too many.
+    """mutateDeployedModel: other bounds or targets, and so perhaps another number of replicas.
 
-    That is once they are not routed any more, so a model that gets fewer has nothing to bring up.
+    The endpoint's controller removes those that are too many, once they are not routed any more.
     """
 
     response = "MutateDeployedModelResponse"
@@ -144,27 +153,34 @@ class Mutate(BringUp):
         if entry is None:
             raise Failure(CODE_NOT_FOUND, f"{endpoint} has no deployed model {wanted['id']}")
         refuse_declared(entry, wanted["id"])
-        model = current(entry)
-        count = (wanted.get("dedicatedResources") or {}).get("minReplicaCount") or model.replicas
-        scaled = replace(model, replicas=int(count))
-        if scaled != model:
-            scaling = scaled.to_json()
-            self._rows.reserve(endpoint, scaled, lambda _, entries: entries[model.id].update(scaling=scaling))
-            if scaled.replicas > model.replicas and not self._bring_up(started, scaled, TIMEOUT_S):
+        model, rule = current(entry), autoscaling.rule(wanted)
+        scaled = model.scaled(rule.clamp(model.replicas))
+        if scaled.replicas > model.replicas:
+            self._reserve(endpoint, scaled)
+            if not self._bring_up(started, scaled, TIMEOUT_S):
                 return POLL_S
-        self._show(request, scaled)
+        self._show(request, scaled, rule)
         self._routes.sync()
         return self._shown(endpoint, model.id)
 
-    def _show(self, request: Json, scaled: DeployedModel) -> None:
+    def _reserve(self, endpoint: str, scaled: DeployedModel) -> None:
+        def reserve(_: Json, entries: dict[str, Json]) -> None:
+            entries[scaled.id]["scaling"] = scaled.to_json()
+            entries[scaled.id].pop("by_load", None)
+
+        self._rows.reserve(endpoint, scaled, reserve)
+
+    def _show(self, request: Json, scaled: DeployedModel, rule: Rule) -> None:
         resources = request["message"]["deployedModel"].get("dedicatedResources") or {}
+        now = timestamp(self._platform.now())
 
         def show(message: Json, entries: dict[str, Json]) -> None:
             for each in message["deployedModels"]:
-                if each["id"] == scaled.id:
-                    each["dedicatedResources"] = {**each.get("dedicatedResources", {}), **resources}
-            entries[scaled.id]["model"] = scaled.to_json()
-            entries[scaled.id].pop("scaling", None)
+                if each["id"] == scaled.id and resources:
+                    machine = {k: v for k, v in each.get("dedicatedResources", {}).items() if k == "machineSpec"}
+                    each["dedicatedResources"] = {**machine, **resources}
+            settle(entries[scaled.id], scaled, now)
+            entries[scaled.id]["rule"] = rule.to_json()
 
         self._rows.change(request["target"], show)
 
@@ -174,6 +190,6 @@ class Mutate(BringUp):
 
         def unscale(_: Json, entries: dict[str, Json]) -> None:
             if model_id in entries:
-                entries[model_id].pop("scaling", None)
+                give_up(entries[model_id])
 
         self._rows.change(endpoint, unscale)

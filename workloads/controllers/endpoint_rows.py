@@ -1,7 +1,10 @@
 """An endpoint's row: its `status.deployed` says what runs for it or is on its way, its message what users see of that.
 
 status.deployed: {deployed model id: {"model": DeployedModel as JSON, "phase": "deploying" | "ready" | "undeploying",
-"scaling": the model with another number of replicas, on its way, "declared": whether Pulumi made it, "timeout_s"}}.
+"scaling": the model with another number of replicas, on its way, "by_load": since when, if its load asked for that,
+"leaving": how many replicas may still be there when it has become fewer, "rule": plans.autoscaling.Rule as JSON,
+"scaled": when their number has last changed, "note": what the deployed model's status says, "declared": whether Pulumi
+made it, "timeout_s"}}. An entry without a rule keeps its number.
 status.reserved: what all of that holds. status.routed: the traffic split that the gateway has taken.
 """
 
@@ -12,6 +15,7 @@ from workloads.controllers import outcome
 from workloads.controllers.platform import Json, Platform, error
 from workloads.controllers.queue import Queue
 from workloads.plans import machines, serving
+from workloads.plans.autoscaling import Rule
 from workloads.plans.machines import Demand
 from workloads.plans.serving import DeployedModel
 from workloads.store import Resource
@@ -47,6 +51,37 @@ def target(entry: Json) -> DeployedModel:
 def needed(entry: Json) -> DeployedModel:
     """The model of an entry with every server that it stands for: those that are routed, and those on their way."""
     return max(current(entry), target(entry), key=lambda model: model.replicas)
+
+
+def rule(entry: Json) -> Rule | None:
+    """By what the number of the entry's replicas changes; None when it does not."""
+    found = Rule(**entry["rule"]) if entry.get("rule") else None
+    return None if found is None or found.is_fixed or entry.get("declared") else found
+
+
+def held(entry: Json) -> DeployedModel:
+    """The model of an entry with every server that capacity is kept for: those to be, and those not yet gone."""
+    model = target(entry)
+    return model.scaled(max(model.replicas, int(entry.get("leaving", 0))))
+
+
+def settle(entry: Json, model: DeployedModel, now: str) -> None:
+    """From now on the entry's model has so many replicas; capacity for more is kept until they are gone."""
+    if current(entry).replicas != model.replicas or "scaled" not in entry:
+        entry["scaled"] = now
+    if (most := needed(entry).replicas) > model.replicas:
+        entry["leaving"] = max(most, int(entry.get("leaving", 0)))
+    entry["model"] = model.to_json()
+    entry.pop("scaling", None)
+    entry.pop("by_load", None)
+
+
+def give_up(entry: Json) -> None:
+    """What was on its way is not any more; capacity for it is kept until it is gone."""
+    if "scaling" in entry:
+        entry["leaving"] = max(target(entry).replicas, int(entry.get("leaving", 0)))
+    entry.pop("scaling", None)
+    entry.pop("by_load", None)
 
 
 class EndpointRows:
@@ -90,5 +125,5 @@ class EndpointRows:
             self.change(endpoint, change)
 
     def _demand(self, entries: Mapping[str, Json]) -> Demand:
-        limits = [one for entry in entries.values() for one in serving.limits(target(entry), self._platform.config)]
+        limits = [one for entry in entries.values() for one in serving.limits(held(entry), self._platform.config)]
         return machines.demand(limits)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from workloads import contract
-from workloads.controllers import probes, servers
+from workloads.controllers import endpoint_rows, probes, servers
+from workloads.controllers.autoscaler import Autoscaler
 from workloads.controllers.endpoint_rows import EndpointRows, current, deployed, needed
 from workloads.controllers.engines.base import Container
 from workloads.controllers.gateway import Routes
-from workloads.controllers.platform import Json
+from workloads.controllers.platform import Json, timestamp, utc_now
 from workloads.controllers.rollouts import Rollouts
 from workloads.controllers.servers import Servers
 from workloads.plans import serving
@@ -29,8 +30,11 @@ class Endpoints:
     collection = "endpoints"
     states: Sequence[str] | None = None
 
-    def __init__(self, rows: EndpointRows, running: Servers, table: Routes, rollouts: Rollouts) -> None:
+    def __init__(
+        self, rows: EndpointRows, running: Servers, table: Routes, rollouts: Rollouts, scaler: Autoscaler
+    ) -> None:
         self._rows, self._servers, self._routes, self._rollouts = rows, running, table, rollouts
+        self._scaler = scaler
         self._failed: dict[str, int] = {}  # server → health checks failed in a row
         self._unreachable: dict[str, int] = {}  # server → liveness checks failed in a row
         self._probed: dict[str, float] = {}
@@ -38,26 +42,53 @@ class Endpoints:
     def reconcile(self, row: Resource) -> float | None:
         """Bring what runs in step with the row."""
         self._routes.sync()  # a changed traffic split first: somebody waits for it
+        pauses = [self._scaler.step(row.name, *item) for item in deployed(self._rows.get(row.name)).items()]
         containers = self._servers.found(row.name)
         row = self._rows.get(row.name)  # read after the containers: what a deployment has started since is in it
         entries = deployed(row)
-        for entry in entries.values():
+        if any("leaving" in entry for entry in entries.values()):
+            self._routes.sync()  # before any server goes
+        for model_id, entry in entries.items():
             if entry["phase"] == "ready":
                 self._keep(entry, containers)
+                self._note(row, model_id, entry, containers)
         wanted = {serving.group_name(current(entry)) for entry in entries.values()}
         gone = {each.group for each in containers if each.group not in wanted and _is_ours(each)}
         self._servers.remove(sorted(gone), containers)
         if entries and not self._servers.are_supervised:
             self._probe(row, containers)
-        return self._rollouts.step(row) or (PROBE_S if entries else None)
+        pauses.append(self._rollouts.step(row))
+        return min([PROBE_S, *(pause for pause in pauses if pause)]) if entries else None
 
     def _keep(self, entry: Json, containers: Sequence[Container]) -> None:
         """As many servers run as are needed, and their logs are kept."""
         model = needed(entry)
         running = [each.phase == "running" for each in servers.of(model, containers)]
-        if not (all(running) and len(running) == model.replicas) and not entry.get("declared"):
+        if running and not model.replicas:
+            self._servers.remove([serving.group_name(model)], containers)
+        elif not (all(running) and len(running) == model.replicas) and not entry.get("declared"):
             self._servers.start(model)  # Pulumi makes the declared ones
         self._servers.follow(model, containers)
+
+    def _note(self, row: Resource, model_id: str, entry: Json, containers: Sequence[Container]) -> None:
+        """That the servers that were too many are gone, and of a model that follows its load how many there are."""
+        mine = servers.of(current(entry), containers)
+        is_over = "leaving" in entry and len(mine) <= needed(entry).replicas
+        shown: Json = next((each for each in row.message.get("deployedModels", []) if each["id"] == model_id), {})
+        known = {k: v for k, v in shown.get("status", {}).items() if k != "lastUpdateTime"}
+        status = _status(entry, mine) if endpoint_rows.rule(entry) else known
+        if status == known and not is_over:
+            return
+        stamped = {**status, "lastUpdateTime": timestamp(utc_now())}
+
+        def note(message: Json, entries: dict[str, Json]) -> None:
+            if is_over and entries.get(model_id, {}).get("leaving") == entry["leaving"]:
+                del entries[model_id]["leaving"]
+            for each in message.get("deployedModels", []):
+                if each["id"] == model_id and status != known:
+                    each["status"] = stamped
+
+        self._rows.change(row.name, note)
 
     def _probe(self, row: Resource, containers: Sequence[Container]) -> None:
         """Vertex' health and liveness checks, every ten seconds."""
@@ -91,6 +122,13 @@ class Endpoints:
     @staticmethod
     def _count(failures: Mapping[str, int], name: str, is_good: bool) -> int:
         return 0 if is_good else failures.get(name, 0) + 1
+
+
+def _status(entry: Json, mine: Sequence[Container]) -> Json:
+    """As DeployedModel.Status has it; a count of 0 and no message are not there, as in all of proto3's JSON."""
+    ready = sum(each.phase == "running" and each.ready is not False for each in mine)
+    count, note = min(ready, current(entry).replicas), entry.get("note", "")
+    return {**({"availableReplicaCount": count} if count else {}), **({"message": note} if note else {})}
 
 
 def _is_ours(container: Container) -> bool:

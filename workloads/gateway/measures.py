@@ -31,6 +31,7 @@ class Measure:
     """Of one deployed model, since the agent's start.
 
     Attributes:
+        busy_ms: the sum of all latencies: divided by a time, how many were answered at once.
         errors: answers of 500 and more, the gateway's own among them.
         last_request: seconds since 1970; 0 before the first.
         latency: how many requests in each part of BOUNDS_MS, and the one beyond.
@@ -38,12 +39,14 @@ class Measure:
 
     requests: int = 0
     errors: int = 0
+    busy_ms: int = 0
     last_request: float = 0.0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
     def add(self, status: int, ms: int, now: float) -> None:
         """One more request."""
         self.requests += 1
+        self.busy_ms += ms
         self.errors += status >= FIRST_SERVER_ERROR
         self.last_request = now
         self.latency[bisect_left(BOUNDS_MS, ms)] += 1
@@ -88,6 +91,7 @@ def _shown(endpoint: str, model_id: str, measure: Measure, in_flight: int) -> di
         "id": model_id,
         "requests": measure.requests,
         "errors": measure.errors,
+        "busyMs": measure.busy_ms,
         "inFlight": in_flight,
         "lastRequest": measure.last_request,
         "latency": list(measure.latency),

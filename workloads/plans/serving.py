@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.plans import environment, images, machines, names
+from workloads.plans import autoscaling, environment, images, machines, names
 from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
@@ -63,6 +63,10 @@ class DeployedModel:
         """Where the server answers 200 once it can predict."""
         return self.health_route or self._base_route
 
+    def scaled(self, replicas: int) -> "DeployedModel":
+        """The same with so many replicas."""
+        return replace(self, replicas=replicas)
+
     def to_json(self) -> str:
         """As the label keeps it; stable for equal models, and with the variables in their order, which counts."""
         fields = {key: value for key, value in asdict(self).items() if value or key not in _LATER}
@@ -103,7 +107,6 @@ def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> 
     dedicated = deployed.get("dedicatedResources") or {}
     machine = dict(dedicated.get("machineSpec") or {})
     machine.setdefault("machineType", machines.DEFAULT_MACHINE_TYPE)
-    automatic = deployed.get("automaticResources") or {}
     ports = container.get("ports") or [{}]
     return DeployedModel(
         endpoint=endpoint,
@@ -113,7 +116,7 @@ def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> 
         display_name=deployed.get("displayName") or str(model.get("displayName", "")),
         image=container["imageUri"],
         artifact_uri=str(model.get("artifactUri", "")),
-        replicas=int(dedicated.get("minReplicaCount") or automatic.get("minReplicaCount") or 1),
+        replicas=autoscaling.rule(deployed).initial,
         machine=machine,
         command=tuple(container.get("command", ())),
         args=tuple(container.get("args", ())),
@@ -132,7 +135,7 @@ def group_name(model: DeployedModel) -> str:
 def addresses(model: DeployedModel, config: PlatformConfig) -> list[str]:
     """Where the gateway reaches the servers: each of them, or their group where the engine balances."""
     group = group_name(model)
-    if config.balanced:
+    if config.balanced and model.replicas:
         return [f"{group}:{model.port}"]
     return [address(container_name(group, index), model, config) for index in range(model.replicas)]
 

@@ -98,6 +98,9 @@ def test_updates(client: httpx.Client, endpoint: str) -> None:
         (deploy(dedicatedResources=machine("n1-standard-2", 0)), "INVALID_ARGUMENT", "minReplicaCount"),
         (deploy(dedicatedResources=machine("n1-standard-2", 9)), "INVALID_ARGUMENT", "9 CPU"),
         (deploy(dedicatedResources=machine("n1-standard-2", 2, 1)), "INVALID_ARGUMENT", "maxReplicaCount"),
+        (deploy(dedicatedResources=machine("n1-standard-2", 1, 9)), "INVALID_ARGUMENT", "9 CPU"),
+        (deploy(dedicatedResources={**machine("n1-standard-2", 1, 2), "autoscalingMetricSpecs": [{"metricName": "x"}]}),
+         "INVALID_ARGUMENT", "no such metric"),
         (deploy(sharedResources="x", dedicatedResources=None), "UNIMPLEMENTED", "sharedResources"),
         (deploy(explanationSpec={"parameters": {"topK": 1}}), "UNIMPLEMENTED", "explanationSpec"),
         (deploy(id="11"), "INVALID_ARGUMENT", "in use"),
@@ -151,6 +154,44 @@ def test_deploy_undeploy_mutate(client: httpx.Client, context: Context, endpoint
 def test_bad_changes(client: httpx.Client, endpoint: str, verb: str, body: Any, status: str, says: str) -> None:
     """Undeploying or mutating what is not there, or leaving traffic without a model, is refused."""
     assert says in refused(client.post(f"/v1/{endpoint}:{verb}", json=body), status)["message"]
+
+
+def test_scale_to_zero(client: httpx.Client, context: Context, endpoint: str) -> None:
+    """v1beta1 has the fields, with Vertex' bounds; v1 has not and says that it does not know them."""
+    zero = {"idleScaledownPeriod": "300s"}
+    resources = {"machineSpec": {"machineType": "n1-standard-2"}, "initialReplicaCount": 1, "scaleToZeroSpec": zero}
+    body = deploy(dedicatedResources=resources)
+    answer = client.post(f"/v1beta1/{endpoint}:deployModel", json=body).raise_for_status().json()
+    kept = context.store.get(answer["name"]).status["request"]["message"]["deployedModel"]["dedicatedResources"]
+    assert (kept["initialReplicaCount"], kept["scaleToZeroSpec"]) == (1, zero)
+    assert (
+        "Unknown field" in refused(client.post(f"/v1/{endpoint}:deployModel", json=body), "INVALID_ARGUMENT")["message"]
+    )
+    zero["idleScaledownPeriod"] = "10s"
+    bad = refused(client.post(f"/v1beta1/{endpoint}:deployModel", json=body), "INVALID_ARGUMENT")
+    assert "idleScaledownPeriod is 10s" in bad["message"]
+
+
+def test_masks_of_mutate(client: httpx.Client, context: Context, endpoint: str) -> None:
+    """What the mask names changes, the rest stays; a least of 1 takes away what belongs to scaling to zero."""
+    mask = "dedicatedResources.minReplicaCount,dedicatedResources.initialReplicaCount"
+    zero = {"deployedModel": {"id": "11", "dedicatedResources": {"initialReplicaCount": 2}}, "updateMask": mask}
+    kept = mutated(client, context, "v1beta1", zero)
+    assert kept == {"machineSpec": {"machineType": "n1-standard-2"}, "initialReplicaCount": 2}
+
+    def deployed(message: dict[str, Any], _: Any) -> None:
+        message["deployedModels"][0]["dedicatedResources"] = kept
+
+    context.store.update(NAME, deployed)
+    back = {"deployedModel": {"id": "11", "dedicatedResources": {"minReplicaCount": 1, "maxReplicaCount": 2}}}
+    kept = mutated(client, context, "v1", {**back, "updateMask": "dedicatedResources"})
+    assert kept == {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1, "maxReplicaCount": 2}
+
+
+def mutated(client: httpx.Client, context: Context, version: str, body: Any) -> Any:
+    """The dedicated resources that a controller is to bring about."""
+    answer = client.post(f"/{version}/{NAME}:mutateDeployedModel", json=body).raise_for_status().json()
+    return context.store.get(answer["name"]).status["request"]["message"]["deployedModel"]["dedicatedResources"]
 
 
 def test_predictions_that_reach_the_api(client: httpx.Client, context: Context, endpoint: str) -> None:

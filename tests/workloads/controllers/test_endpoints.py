@@ -103,6 +103,11 @@ def has_only(engine: FakeEngine, names: set[str]) -> bool:
     return set(engine.containers) == names
 
 
+def reserves(here: World, cores: float) -> bool:
+    """Whether the endpoint holds so many cores: those of servers that leave until they are gone."""
+    return bool(here.store.get(ENDPOINT).status["reserved"]["cpu"] == cores)
+
+
 def test_scaling(here: World, engine: FakeEngine, model: str) -> None:
     """More replicas are routed once they are healthy, and fewer are routed before the others go."""
     with here.running():
@@ -113,7 +118,7 @@ def test_scaling(here: World, engine: FakeEngine, model: str) -> None:
             assert done.message["response"]["deployedModel"]["dedicatedResources"]["minReplicaCount"] == count
             assert eventually(partial(has_only, engine, {f"model-9-1-{n}" for n in range(count)}))
             assert len(here.gateway.table["endpoints"][0]["deployedModels"][0]["servers"]) == count
-            assert here.store.get(ENDPOINT).status["reserved"]["cpu"] == count * 0.5
+            assert eventually(partial(reserves, here, count * 0.5))
 
 
 def failed(row: Resource, code: int, *says: str) -> None:

@@ -2,12 +2,13 @@
 
 import copy
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from workloads.api import checks, crud, operations
 from workloads.api.errors import invalid, not_found, precondition
 from workloads.api.handlers import Call, Context, Handlers, Json
-from workloads.plans import machines, serving
+from workloads.plans import autoscaling, machines, serving
 from workloads.store import Resource
 
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
@@ -15,6 +16,7 @@ ALL: Final = 100  # percent
 MAX_ID_LENGTH: Final = 20
 ROUTED_S: Final = 10.0  # how long an update waits for the gateway; the split is kept however long that takes
 POLL_S: Final = 0.05
+ZERO: Final = ("initialReplicaCount", "scaleToZeroSpec")
 NEW: Final = "0"  # in a trafficSplit of deployModel: the model that is being deployed
 REFUSED: Final = {
     "network": "endpoints are reached through the stack's own gateway",
@@ -93,18 +95,15 @@ def _endpoint(context: Context, call: Call) -> Resource:
 def _check_resources(context: Context, endpoint: str, deployed: Json) -> None:
     """Refuse what could never be served here."""
     checks.refuse(deployed, REFUSED_DEPLOYED, "deployedModel")
-    dedicated = deployed.get("dedicatedResources", {})
+    rule = autoscaling.rule(deployed)
     if "dedicatedResources" in deployed:
-        low, high = int(dedicated.get("minReplicaCount", 0)), int(dedicated.get("maxReplicaCount", 0))
-        if not 1 <= low <= MAX_REPLICAS:
-            raise invalid(
-                f"dedicatedResources.minReplicaCount is {low}; give at least 1, and no more than fit the stack."
-            )
-        if high and high < low:
-            raise invalid(f"dedicatedResources.maxReplicaCount is {high}, less than minReplicaCount ({low}).")
+        autoscaling.check(deployed["dedicatedResources"], context.config.autoscaling.shortest_idle_s)
+    if not 0 <= rule.low <= rule.high <= MAX_REPLICAS:
+        raise invalid(
+            f"{rule.low} to {rule.high} replicas: the most is {MAX_REPLICAS}, and no more than fit the stack."
+        )
     plan = serving.from_messages(endpoint, deployed["id"], deployed, context.models.get(deployed["model"]))
-    if plan.replicas > MAX_REPLICAS:
-        raise invalid(f"automaticResources.minReplicaCount is {plan.replicas}; that is more than any stack has.")
+    plan = plan.scaled(max(plan.replicas, rule.high))
     serving.plan(plan, "", context.config)
     machines.require_possible(machines.demand(serving.limits(plan, context.config)), context.config)
 
@@ -152,16 +151,30 @@ def mutate_deployed_model(context: Context, call: Call) -> Json:
     model_id = str(wanted.get("id", ""))
     _require_deployed(row, model_id)
     mask = call.request.get("updateMask", "")
-    paths = {path for path in mask.split(",") if path} or {"dedicatedResources"}
+    paths = sorted({path for path in mask.split(",") if path} or {"dedicatedResources"})
     if any(not path.startswith(("dedicatedResources", "automaticResources")) for path in paths):
         raise invalid(
             f"updateMask is {mask!r}; of a deployed model the replica counts in dedicatedResources can change."
         )
     current = next(each for each in row.message["deployedModels"] if each["id"] == model_id)
-    dedicated = {**current.get("dedicatedResources", {}), **wanted.get("dedicatedResources", {})}
-    _check_resources(context, row.name, {**current, "dedicatedResources": dedicated})
+    changed = {"id": model_id, **_resources(current, wanted, paths)}
+    _check_resources(context, row.name, {**current, **changed})
     metadata = "MutateDeployedModelOperationMetadata"
-    return operations.start(context, call, metadata, "mutateDeployedModel", row.name, call.request)
+    request = {**call.request, "deployedModel": changed}
+    return operations.start(context, call, metadata, "mutateDeployedModel", row.name, request)
+
+
+def _resources(current: Json, wanted: Json, paths: Sequence[str]) -> Json:
+    """The resources as they are to be: those of the mask's paths anew, the others as they were."""
+    kind = "automaticResources" if "automaticResources" in current else "dedicatedResources"
+    resources, given = dict(current.get(kind, {})), wanted.get(kind, {})
+    for path in paths:
+        field = path.partition(".")[2].partition(".")[0]
+        names = [field] if field else given
+        resources = {k: v for k, v in resources.items() if k not in names} | {k: given[k] for k in names if k in given}
+    if int(resources.get("minReplicaCount") or 0) and "minReplicaCount" in given:  # it does not scale to zero any more
+        resources = {k: v for k, v in resources.items() if k not in ZERO or k in given}
+    return {kind: resources}
 
 
 def update_endpoint(context: Context, call: Call) -> Json:

@@ -20,6 +20,8 @@ from workloads.api.vertex import DESCRIPTORS, Version
 
 Json = dict[str, Any]
 PACKAGE: Final = "google.cloud.aiplatform."
+# Said to be required, though its 0, which can't be told from its absence, asks for scaling to zero.
+MAY_BE_ZERO: Final = frozenset({f"{PACKAGE}v1beta1.DedicatedResources.min_replica_count"})
 TYPE_URL: Final = "type.googleapis.com/"
 
 
@@ -56,7 +58,7 @@ def behaviors(field: FieldDescriptor) -> frozenset[int]:
 
 def is_required(field: FieldDescriptor) -> bool:
     """Whether a request without the field is wrong."""
-    return field_behavior_pb2.REQUIRED in behaviors(field)
+    return field_behavior_pb2.REQUIRED in behaviors(field) and field.full_name not in MAY_BE_ZERO
 
 
 def is_output_only(field: FieldDescriptor) -> bool:

@@ -114,6 +114,9 @@ class Engine(Protocol):
         A group whose containers the engine has yet to make is there as containers that are "created".
         """
 
+    def cpu_seconds(self, group: str) -> Mapping[str, float]:
+        """CPU time of each running container of the group since its start; empty where the engine can't tell."""
+
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """Every line from the container's first on, and new ones as they come, until it ends; nothing if it is gone."""
 

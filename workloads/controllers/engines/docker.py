@@ -139,6 +139,16 @@ class DockerEngine:
         names = [each["Names"][0].lstrip("/") for each in self._docker.api.containers(all=True, filters=filters)]
         return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
 
+    def cpu_seconds(self, group: str) -> dict[str, float]:
+        """As the containers' control groups count it."""
+        used: dict[str, float] = {}
+        for name in self._names(group):
+            with _engine_words(), suppress(NotFound):
+                told = self._docker.api.stats(self._prefix + name, stream=False, one_shot=True)
+                if total := told.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage"):
+                    used[name] = total / 1e9
+        return used
+
     def follow_logs(self, container: str) -> Iterator[LogEntry]:
         """Every line from the first on, until the container ends."""
         with _engine_words():

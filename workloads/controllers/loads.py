@@ -1,0 +1,96 @@
+"""What deployed models have to do: CPU time as the engine counts it, requests as the gateway does. For autoscaler.py.
+
+Where the engine does not tell CPU time, the requests that a replica answers at once stand for it: one on each of its
+cores, or one on less than a core, is 100 percent.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from workloads.controllers.platform import Json, Platform
+from workloads.plans import autoscaling, machines, serving
+from workloads.plans.autoscaling import Load
+from workloads.plans.serving import DeployedModel
+
+FRESH_S: Final = 0.2  # one question to the gateway serves all endpoints of a turn
+MINUTE_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Counters of one deployed model at one time (seconds since 1970), and of what number of replicas."""
+
+    time: float
+    replicas: int
+    requests: int = 0
+    busy_s: float = 0.0
+    in_flight: int = 0
+    last_request: float = 0.0
+    cpu: Mapping[str, float] = field(default_factory=dict)
+
+
+class Loads:
+    """Looks at counters, and tells what they have grown by."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._lock = threading.Lock()
+        self._samples: dict[tuple[str, str], Sample] = {}
+        self._measured: tuple[float, Any] = (-FRESH_S, None)
+
+    def look(self, model: DeployedModel, scaled: float) -> Load | None:
+        """The load since the last look; None if that was less than an interval ago and a server runs.
+
+        Args:
+            scaled: when the number of replicas has last changed.
+        """
+        key, now = (model.endpoint, model.id), self._platform.now().timestamp()
+        before = self._samples.get(key)
+        fits = before is not None and before.replicas == model.replicas
+        if fits and before and model.replicas and now - before.time < self._platform.config.autoscaling.interval_s:
+            return None
+        after = self._sample(model, now)
+        self._samples[key] = after
+        found = self._found(model, before, after) if before and fits and now > before.time else {}
+        return Load(found, after.in_flight, now - max(after.last_request, scaled), now - scaled)
+
+    def _sample(self, model: DeployedModel, now: float) -> Sample:
+        measures = self._measures()
+        told = (each for each in measures["models"] if (each["endpoint"], each["id"]) == (model.endpoint, model.id))
+        cpu = self._platform.engine.cpu_seconds(serving.group_name(model)) if model.replicas else {}
+        mine: Json = next(told, {})
+        return Sample(
+            now,
+            model.replicas,
+            int(mine.get("requests", 0)),
+            float(mine.get("busyMs", 0)) / 1000,
+            int(mine.get("inFlight", 0)),
+            max(float(mine.get("lastRequest", 0)), float(measures["since"])),
+            cpu,
+        )
+
+    def _measures(self) -> Json:
+        with self._lock:
+            asked, found = self._measured
+            if time.monotonic() - asked >= FRESH_S:
+                asked, found = time.monotonic(), self._platform.gateway.measures()
+                self._measured = asked, found
+            known: Json = found
+            return known
+
+    def _found(self, model: DeployedModel, before: Sample, after: Sample) -> dict[str, float]:
+        seconds, found = after.time - before.time, dict[str, float]()
+        if not model.replicas or after.requests < before.requests:  # the agent has begun to count anew
+            return found
+        found[autoscaling.REQUESTS] = (after.requests - before.requests) / seconds * MINUTE_S / model.replicas
+        cores = machines.resources(model.machine, self._platform.config).cpu
+        if used := [after.cpu[name] - before.cpu[name] for name in after.cpu if name in before.cpu]:
+            share = sum(max(each, 0.0) for each in used) / (seconds * cores * len(used))
+        else:
+            at_once = max((after.busy_s - before.busy_s) / seconds, min(before.in_flight, after.in_flight))
+            share = at_once / (model.replicas * max(cores, 1.0))
+        found[autoscaling.CPU] = share * autoscaling.PERCENT
+        return found

@@ -108,6 +108,10 @@ class FakeGateway:
         """Replaced."""
         self.table, self.puts = table, self.puts + 1
 
+    def wakes(self, after: int) -> Any:
+        """One endpoint is waited for."""
+        return {"number": after + 1, "endpoints": [f"{PARENT}/endpoints/9"]}
+
     def measures(self) -> Any:
         """As a test has set them."""
         return self.measured

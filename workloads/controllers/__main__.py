@@ -12,7 +12,7 @@ from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.controllers import buckets, engines, healthz
 from workloads.controllers.assembly import Assembly
-from workloads.controllers.gateway import HttpGateway
+from workloads.controllers.gateway import HttpGateway, Waker
 from workloads.controllers.platform import Platform
 from workloads.registry import open_registry
 from workloads.store import open_store
@@ -40,6 +40,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     assembly = Assembly(platform)
+    threading.Thread(target=Waker(platform.gateway, assembly.loop.wake).run, daemon=True, name="wakes").start()
     healthz.serve(lambda: not leading.is_set() or time.monotonic() - assembly.loop.last_turn < STALLED_S)
     while not stop.is_set():
         with store.leader() as leadership:

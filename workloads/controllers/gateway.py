@@ -1,21 +1,27 @@
 """The gateway's agent over HTTP, and the chore that keeps its table equal to the endpoints' rows."""
 
 import json
+import logging
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from workloads import tokens
 from workloads.config import PlatformConfig
-from workloads.controllers.platform import Json, Platform
+from workloads.controllers.endpoint_rows import deployed, rule
+from workloads.controllers.platform import Gateway, Json, Platform
 from workloads.plans import routes
 from workloads.plans.serving import DeployedModel
 from workloads.store import NotFound, Resource
 
+LOG: Final = logging.getLogger(__name__)
+PAUSE_S: Final = 2.0
 TOKEN_LIFETIME_S: Final = 300.0
 TIMEOUT_S: Final = 15.0
+WAKES_S: Final = 40.0  # the agent answers after 25 s when there is no news
 
 
 class GatewayError(Exception):
@@ -40,7 +46,11 @@ class HttpGateway:
         """What each deployed model has answered since the agent's start (workloads/gateway/measures.py)."""
         return json.loads(self._call("GET", "/measures", None))
 
-    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
+    def wakes(self, after: int) -> Any:
+        """The endpoints that requests are held for, once that is news (workloads/gateway/holder.py)."""
+        return json.loads(self._call("GET", f"/wakes?after={after}", None, WAKES_S))
+
+    def _call(self, method: str, path: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> bytes:
         principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
         token = tokens.sign(principal, self._config.stack, self._key, TOKEN_LIFETIME_S)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -48,7 +58,7 @@ class HttpGateway:
             f"{self._config.gateway_agent_url}{path}", data=body, headers=headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
                 content: bytes = answer.read()
                 return content
         except urllib.error.HTTPError as error:
@@ -56,6 +66,34 @@ class HttpGateway:
             raise GatewayError(f"the gateway refused {method} {path} ({error.code}): {said}") from error
         except OSError as error:
             raise GatewayError(f"the gateway's agent does not answer: {error}") from error
+
+
+class Waker:
+    """Passes on, in a thread of its own, for which endpoints the gateway holds requests.
+
+    Args:
+        wake: called with the endpoint's name.
+    """
+
+    def __init__(self, gateway: Gateway, wake: Callable[[str], None]) -> None:
+        self._gateway, self._wake = gateway, wake
+
+    def run(self) -> None:
+        """For ever; while the gateway does not answer, the sweep finds what is held."""
+        number = 0
+        while True:
+            try:
+                number = self.once(number)
+            except (GatewayError, ValueError) as error:
+                LOG.debug("no news of held requests: %s", error)
+                time.sleep(PAUSE_S)
+
+    def once(self, after: int) -> int:
+        """Wait for news and pass it on; its number."""
+        news = self._gateway.wakes(after)
+        for endpoint in news["endpoints"]:
+            self._wake(endpoint)
+        return int(news["number"])
 
 
 class Routes:
@@ -75,7 +113,7 @@ class Routes:
         with self._lock:
             rows = self._store.list("endpoints")
             endpoints = [(row.name, split(row), ready_models(row)) for row in rows]
-            wanted = routes.table(endpoints, self._config, self._down())
+            wanted = routes.table(endpoints, self._config, self._down(), holds(rows))
             if self._gateway.routes() != wanted:
                 self._gateway.put_routes(wanted)
             for row in rows:
@@ -92,6 +130,12 @@ class Routes:
 def split(row: Resource) -> dict[str, int]:
     """The traffic split of an endpoint's message."""
     return {model_id: int(share) for model_id, share in (row.message.get("trafficSplit") or {}).items()}
+
+
+def holds(rows: Iterable[Resource]) -> dict[tuple[str, str], str]:
+    """The deployed models that scale to zero, and what keeps them from having a server now."""
+    entries = [(row.name, model_id, entry) for row in rows for model_id, entry in deployed(row).items()]
+    return {(name, key): entry.get("note", "") for name, key, entry in entries if (by := rule(entry)) and by.sleeps}
 
 
 def ready_models(row: Resource) -> list[DeployedModel]:

@@ -39,6 +39,9 @@ class Gateway(Protocol):
     def measures(self) -> Any:
         """What each deployed model has answered, as `GET /measures` of the agent says it."""
 
+    def wakes(self, after: int) -> Any:
+        """Waits for news: {"number", "endpoints" that requests are held for}."""
+
 
 def utc_now() -> datetime:
     """The time of day."""

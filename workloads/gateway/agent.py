@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from workloads import contract
 from workloads.gateway import hosts
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
+from workloads.gateway.holder import Holder
 from workloads.gateway.measures import Measures, Pipe
 from workloads.gateway.router import Router
 from workloads.gateway.service import Service
@@ -39,12 +41,14 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         pipe = Pipe(measures)
         haproxy = HAProxy(places, key, pipe.writer)
         router = Router(haproxy, places, _STORED, stack)
+        holder = Holder(router.find, domain)
         router.start()
     except (RuntimeError, OSError, HAProxyError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: haproxy.stop())
-    for work in (pipe.read, Service(router, measures, stack, key).serve_forever):
+    service = Service(router, measures, holder, stack, key)
+    for work in (pipe.read, service.serve_forever, partial(holder.run, Path(places.hold_socket))):
         threading.Thread(target=work, daemon=True).start()
     print(f"gateway: serving on port {contract.GATEWAY_PORT}, routes on port {contract.GATEWAY_AGENT_PORT}", flush=True)
     return haproxy.wait()

@@ -7,13 +7,14 @@ from typing import Final
 
 from workloads import contract
 from workloads.gateway.hosts import whole
-from workloads.gateway.measures import FORMAT
+from workloads.gateway.measures import FORMAT, HOLDER
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 from workloads.tokens import ROLES_THAT_PREDICT
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
+HOLDS: Final = "X-Cairn-Holds"  # the header that tells the holder (holder.py) a request's backend
 MEASURES_FD: Final = 9  # of every HAProxy process: where it writes a line for each prediction
 _STATUS: Final = {
     400: "INVALID_ARGUMENT",
@@ -29,6 +30,10 @@ _STATUS: Final = {
 }
 # A prediction has no effect beside its answer, so it may be asked again elsewhere even when a server died over it.
 _SERVER: Final = "check inter 2s fastinter 500ms fall 2 rise 1 resolvers dns init-addr last,libc,none"
+
+
+# Of a model whose servers come and go: the first that does not accept sends its request to the next, or the holder.
+_MARKED: Final = "observe layer4 error-limit 1 on-error mark-down"
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class Places:
         return self.folder / "worker.sock"
 
     @property
+    def hold_socket(self) -> PurePath:
+        """Where the holder takes requests that no server can take."""
+        return self.folder / "hold.sock"
+
+    @property
     def master_socket(self) -> PurePath:
         """The master's socket, for commands."""
         return self.folder / "master.sock"
@@ -77,7 +87,7 @@ class Places:
 
 def files(table: Table, stack: str, places: Places) -> dict[PurePath, str]:
     """Every file that HAProxy reads, as text."""
-    parts = [_TEMPLATE, *(_model(e, m, places.domain) for e in table.endpoints for m in e.deployed_models)]
+    parts = [_TEMPLATE, *(_model(e, m, places) for e in table.endpoints for m in e.deployed_models)]
     text = "\n".join(parts)
     for name, value in _values(stack, places).items():
         text = text.replace(f"@{name}@", value)
@@ -111,7 +121,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
     }
 
 
-def _model(endpoint: Endpoint, model: DeployedModel, domain: str) -> str:
+def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
     """A deployed model's backend."""
     what = f"deployed model {model.id} ({model.display_name or model.model}) of {endpoint.name}"
     lines = [
@@ -134,7 +144,16 @@ def _model(endpoint: Endpoint, model: DeployedModel, domain: str) -> str:
         "    " + http_error(503, f"No replica of {what} answers; see `cairn logs {endpoint.name}` and `cairn status`."),
         "    " + http_error(504, f"A replica of {what} didn't answer in time; see `cairn logs {endpoint.name}`."),
     ]
-    lines += [f"    server {server.replace(':', '-')} {whole(server, domain)} @SERVER@" for server in model.servers]
+    marked = f" {_MARKED}" if model.hold_s else ""
+    lines += [
+        f"    server {server.replace(':', '-')} {whole(server, places.domain)} @SERVER@{marked}"
+        for server in model.servers
+    ]
+    if model.hold_s:
+        lines += [
+            f"    http-request set-header {HOLDS} {backend(endpoint, model.id)}",
+            f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -22,8 +22,9 @@ from workloads.gateway.splits import backend
 BOUNDS_MS: Final = tuple(sorted({round(1.2**power) for power in range(63)}))  # 1, 2, 3, 4, 5, 6, 7, 9 … 81140
 _ROOM: Final = 1 << 20  # bytes; the most that a pipe may have without privileges: some 30,000 lines
 FIRST_SERVER_ERROR: Final = 500
-# As config.py has HAProxy write it: backend, status, ms from the request's first byte to the answer's last.
-FORMAT: Final = "%[var(txn.backend)] %ST %Ta"
+HOLDER: Final = "hold"  # the server's name that stands for the holder (holder.py): what waited there tells no latency
+# As config.py has HAProxy write it: backend, status, ms from the request's first byte to the answer's last, server.
+FORMAT: Final = "%[var(txn.backend)] %ST %Ta %s"
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Measure:
         busy_ms: the sum of all latencies: divided by a time, how many were answered at once.
         errors: answers of 500 and more, the gateway's own among them.
         last_request: seconds since 1970; 0 before the first.
-        latency: how many requests in each part of BOUNDS_MS, and the one beyond.
+        latency: how many requests in each part of BOUNDS_MS, and the one beyond; those that were held are left out.
     """
 
     requests: int = 0
@@ -43,13 +44,14 @@ class Measure:
     last_request: float = 0.0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
-    def add(self, status: int, ms: int, now: float) -> None:
+    def add(self, status: int, ms: int, now: float, *, was_held: bool = False) -> None:
         """One more request."""
         self.requests += 1
-        self.busy_ms += ms
         self.errors += status >= FIRST_SERVER_ERROR
         self.last_request = now
-        self.latency[bisect_left(BOUNDS_MS, ms)] += 1
+        if not was_held:
+            self.busy_ms += ms
+            self.latency[bisect_left(BOUNDS_MS, ms)] += 1
 
 
 class Measures:
@@ -64,10 +66,10 @@ class Measures:
         """Add log lines; what is none, since HAProxy can't say an answer's status or time, is passed over."""
         with self._lock:
             for line in lines:
-                name, _, rest = line.decode("ascii", "replace").partition(" ")
-                status, _, ms = rest.partition(" ")
-                if status.isdigit() and ms.strip().isdigit():
-                    self._found.setdefault(name, Measure()).add(int(status), int(ms), now)
+                name, status, ms, server = (*line.decode("ascii", "replace").split(), "", "", "", "")[:4]
+                if status.isdigit() and ms.isdigit():
+                    measure = self._found.setdefault(name, Measure())
+                    measure.add(int(status), int(ms), now, was_held=server == HOLDER)
 
     def report(self, table: Table, in_flight: Mapping[str, int]) -> dict[str, Any]:
         """As `GET /measures` answers: of the models in the table, and no others.

@@ -10,6 +10,8 @@ from workloads.gateway import config, routes
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.measures import Measures, in_flight
+from workloads.gateway.routes import DeployedModel
+from workloads.gateway.splits import backend
 
 EMPTY: Final = '{"endpoints": []}'
 
@@ -29,11 +31,20 @@ class Router:
         self._stack = stack
         self._lock = threading.Lock()
         self._text = EMPTY
+        self._models: dict[str, tuple[str, DeployedModel]] = {}
 
     @property
     def text(self) -> str:
         """The table in use, as JSON."""
         return self._text
+
+    def find(self, name: str) -> tuple[str, DeployedModel] | None:
+        """The endpoint's name and the deployed model behind a backend's name."""
+        return self._models.get(name)
+
+    def _use(self, text: str) -> None:
+        models = [(e, m) for e in routes.parse(text).endpoints for m in e.deployed_models]
+        self._text, self._models = text, {backend(e, m.id): (e.name, m) for e, m in models}
 
     def measured(self, measures: Measures) -> dict[str, Any]:
         """What `GET /measures` answers.
@@ -61,7 +72,7 @@ class Router:
             text = EMPTY
             self._write(self._files(text))
         self._haproxy.start()
-        self._text = text
+        self._use(text)
 
     def replace(self, text: str) -> None:
         """Use this table from now on; returns once it is served. Nothing happens when it is in use already.
@@ -80,7 +91,7 @@ class Router:
                 except HAProxyError:
                     self._write(before)
                     raise
-            self._text = text
+            self._use(text)
             _write_whole(self._stored, text)
 
     def _files(self, text: str) -> dict[PurePath, str]:

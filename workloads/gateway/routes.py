@@ -31,6 +31,8 @@ class DeployedModel:
     display_name: str
     predict_route: str
     servers: tuple[str, ...]
+    hold_s: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,17 @@ def _deployed_model(raw: Mapping[str, Any], where: str) -> DeployedModel:
         display_name=_text(raw, "displayName", where),
         predict_route=_text(raw, "predictRoute", where, _ROUTE, "a path that starts with /"),
         servers=tuple(dict.fromkeys(servers)),
+        **_hold(raw, where),
     )
+
+
+def _hold(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    hold = raw.get("hold")
+    if hold is None:
+        return {}
+    if not isinstance(hold, dict) or not isinstance(seconds := hold.get("seconds"), int | float) or seconds <= 0:
+        raise InvalidRoutes(f'{where}.hold is {hold!r}; it must be an object like {{"seconds": 120, "reason": ""}}')
+    return {"hold_s": float(seconds), "reason": _text(hold, "reason", f"{where}.hold")}
 
 
 def _items(raw: object, key: str, where: str) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -1,4 +1,4 @@
-"""The agent's HTTP service: `GET /healthz`; for tokens of role admin `GET` and `PUT /routes` and `GET /measures`.
+"""The agent's HTTP service: `GET /healthz`; for admins `GET` and `PUT /routes`, `GET /measures` and `GET /wakes`.
 
 Who asks is checked before a body is read: other containers reach this port too.
 """
@@ -11,12 +11,15 @@ from typing import Final
 from workloads import contract, tokens
 from workloads.gateway.config import error_body
 from workloads.gateway.haproxy import HAProxyError
+from workloads.gateway.holder import Holder
 from workloads.gateway.measures import Measures
 from workloads.gateway.router import Router
 from workloads.gateway.routes import InvalidRoutes
 
 _ROUTES: Final = "/routes"
 _MEASURES: Final = "/measures"
+_WAKES: Final = "/wakes"
+_LONGEST_S: Final = 25.0
 _LARGEST_TABLE: Final = 16 << 20
 
 
@@ -31,10 +34,16 @@ class Service(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, router: Router, measures: Measures, stack: str, key: str, port: int = contract.GATEWAY_AGENT_PORT
+        self,
+        router: Router,
+        measures: Measures,
+        holder: Holder,
+        stack: str,
+        key: str,
+        port: int = contract.GATEWAY_AGENT_PORT,
     ) -> None:
         super().__init__(("", port), Handler)
-        self.router, self.measures = router, measures
+        self.router, self.measures, self.holder = router, measures, holder
         self._stack, self._key = stack, key
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
@@ -70,8 +79,18 @@ class Handler(BaseHTTPRequestHandler):
         elif self._may_go_on():
             if self.path == _ROUTES:
                 self._answer(HTTPStatus.OK, self.server.router.text)
+            elif self.path.startswith(_WAKES):
+                self._wakes()
             else:
                 self._measures()
+
+    def _wakes(self) -> None:
+        """Answered once a request is held that the asker has not heard of, or after a while."""
+        after = self.path.partition("?after=")[2]
+        if not (after.isascii() and after.isdigit()):
+            self._refuse(HTTPStatus.BAD_REQUEST, f"give {_WAKES}?after=<the number of the answer before, at first 0>")
+            return
+        self._answer(HTTPStatus.OK, json.dumps(self.server.holder.wakes(int(after), _LONGEST_S)))
 
     def _measures(self) -> None:
         try:
@@ -101,8 +120,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _may_go_on(self, *paths: str) -> bool:
         """Whether this is a request for one of the paths by somebody who may; if not, it is answered already."""
-        if self.path not in (paths or (_ROUTES, _MEASURES)):
-            known = f"the agent has {_ROUTES}, {_MEASURES} (GET) and {contract.PATH_HEALTH}"
+        if self.path.partition("?")[0] not in (paths or (_ROUTES, _MEASURES, _WAKES)):
+            known = f"the agent has {_ROUTES}, {_MEASURES} (GET), {_WAKES} (GET) and {contract.PATH_HEALTH}"
             self._refuse(HTTPStatus.NOT_FOUND, f"{self.command} {self.path} is not served here; {known}")
             return False
         refusal = self.server.refusal(self.headers.get("Authorization", ""))

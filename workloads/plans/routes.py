@@ -1,6 +1,7 @@
 """Endpoints and their deployed models → the gateway's table; Vertex' traffic rules. For the endpoints' controllers."""
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from workloads.config import PlatformConfig
@@ -16,18 +17,24 @@ def table(
     endpoints: Iterable[tuple[str, Mapping[str, int], Iterable[DeployedModel]]],
     config: PlatformConfig,
     down: Collection[str] = (),
+    holds: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Any:
     """What the gateway's agent takes: see ARCHITECTURE.md.
 
     Args:
         endpoints: (name, traffic split, models that are ready) of each.
+        holds: (endpoint, model id) of those whose requests wait while no server is up, and why none may be.
         down: addresses of servers that fail their health checks and get no traffic.
     """
     return {
         "endpoints": [
             {
                 "name": name,
-                "deployedModels": [_route(model, split.get(model.id, 0), config, down) for model in by_id(models)],
+                "deployedModels": [
+                    _route(model, split.get(model.id, 0), config, down)
+                    | _hold(holds.get((name, model.id)), config.autoscaling.hold_s)
+                    for model in by_id(models)
+                ],
             }
             for name, split, models in sorted(endpoints, key=lambda endpoint: endpoint[0])
         ]
@@ -49,6 +56,10 @@ def _route(model: DeployedModel, weight: int, config: PlatformConfig, down: Coll
         "predictRoute": model.predict_path,
         "servers": [address for address in addresses(model, config) if address not in down],
     }
+
+
+def _hold(reason: str | None, seconds: float) -> dict[str, Any]:
+    return {} if reason is None else {"hold": {"seconds": seconds, "reason": reason}}
 
 
 def check_split(split: Mapping[str, int], models: Collection[str]) -> None:

@@ -338,3 +338,27 @@ def test_everything_else_is_the_apis(one: Gateway) -> None:
         seen = json.loads(body)
         assert (status, seen["server"], seen["path"], seen["authorization"]) == (200, "api", path, "Bearer anything")
         assert len(seen["predictions"][0]) == 5_000_000
+
+
+def test_a_prediction_waits_for_a_model_without_a_server(lab: Lab) -> None:
+    """Held over a reload until the server is there, then its own answer; without one, refused with the reason."""
+    gateway = Gateway(lab)
+    asleep = {**model("1", 100), "hold": {"seconds": 2, "reason": "There is no room."}}
+    assert gateway.put(table(asleep))[0] == 200
+    status, _, body = gateway.predict()
+    assert (status, json.loads(body)["error"]["status"]) == (503, "UNAVAILABLE")
+    assert b"There is no room." in body
+    answers: Counter[str] = Counter()
+    patient = {**asleep, "hold": {"seconds": 60, "reason": ""}}
+    assert gateway.put(table(patient))[0] == 200
+    threads = in_threads(8, lambda: count_answers(gateway, 5, answers))
+    _, _, news = gateway.ask("GET", "/wakes?after=1", port=gateway.agent)
+    assert json.loads(news) == {"number": 2, "endpoints": [ENDPOINT]}
+    wait_for("all are held", lambda: gateway.measures()["1"]["inFlight"] == 8)
+    server(lab, "late")
+    assert gateway.put(table({**patient, "servers": ["late:8080"]}))[0] == 200
+    for thread in threads:
+        thread.join(60)
+    assert answers == {"1": 40}
+    found = gateway.measures()["1"]
+    assert sum(found["latency"]) <= 40 - 8  # how long one waited for a server is not the model's latency

@@ -12,6 +12,7 @@ from tests.support.controllers import World, eventually, job, pool, world
 from tests.support.fake_engine import FakeEngine
 from tests.workloads.controllers.test_endpoints import ENDPOINT, deploy, operation, reserves
 from workloads.config import Autoscaling
+from workloads.controllers.gateway import Waker
 from workloads.controllers.loads import FRESH_S, Loads
 from workloads.plans.autoscaling import CPU, REQUESTS, Load
 from workloads.plans.serving import DeployedModel, plan
@@ -131,6 +132,7 @@ def test_to_none_and_back(here: World, engine: FakeEngine, model: str) -> None:
         deploy(here, model, "1", {"0": 100}, **resources)
         assert eventually(lambda: servers(engine, 0) and routed(here) == 0)
         assert eventually(partial(reserves, here, 0))
+        assert here.gateway.table["endpoints"][0]["deployedModels"][0]["hold"] == {"seconds": 5, "reason": ""}
         assert engine.starts == {"model-9-1-0": 1, "model-9-1-1": 1}
         traffic.in_flight = 1
         assert eventually(lambda: servers(engine, 2) and routed(here) == 2)
@@ -186,3 +188,10 @@ def test_what_is_measured(here: World, engine: FakeEngine, supervises: bool, per
     assert (found.in_flight, found.idle_s) == (1, 1)
     clock.seconds = 20
     assert look(here, loads, one, requests=1, busyMs=5, inFlight=0, lastRequest=19).found == {}  # counts anew
+
+
+def test_held_requests_wake_their_endpoint(here: World) -> None:
+    """What the gateway tells of goes to the loop, and the next question is for what came after."""
+    woken: list[str] = []
+    assert Waker(here.gateway, woken.append).once(3) == 4
+    assert woken == [ENDPOINT]

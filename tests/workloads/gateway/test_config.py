@@ -44,6 +44,17 @@ def test_a_deployed_model_has_a_backend_with_its_servers_and_route() -> None:
     assert "server b.c-d-80 b.c-d:80 check" in section
 
 
+def test_a_model_that_scales_to_zero_has_the_holder_behind_its_servers() -> None:
+    """Only such a model; without a server too, and a server that does not accept is left out at once."""
+    assert "unix@" not in rendered(parse(text(model())))
+    hold = {"seconds": 60, "reason": "no room"}
+    section = rendered(parse(text(model(hold=hold)))).split("backend model.9.1\n")[1]
+    assert "server hold unix@/run/gw/hold.sock backup" in section
+    assert "http-request set-header X-Cairn-Holds model.9.1" in section
+    assert section.count("on-error mark-down") == 2
+    assert "server hold" in rendered(parse(text(model(hold=hold, servers=[]))))
+
+
 @pytest.mark.parametrize("name", ["it's", 'with "quotes"', "a\nb", "%[src] $HOME \\", "ünï"])
 def test_any_display_name_comes_back_from_the_quotes(name: str) -> None:
     """What HAProxy reads as the filter's one word is the JSON members with exactly this name, whatever is in it."""

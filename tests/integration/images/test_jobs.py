@@ -203,6 +203,7 @@ def test_a_batch_goes_through_the_driver_and_a_real_server(lab: Lab, bucket: Pat
     assert code == 0, log
     result = json.loads(log.splitlines()[-1])
     assert (result["successful_count"], result["failed_count"]) == (2000, 1000)
-    lines = (bucket / "out" / "predictions_0001.jsonl").read_text().splitlines()
+    parts = sorted((bucket / "out").glob("predictions_*.jsonl"))
+    lines = [line for part in parts for line in part.read_text().splitlines()]
     assert [json.loads(line)["prediction"] for line in lines] == [0, 2] * 1000
     assert json.loads((bucket / "out" / "errors_0001.jsonl").read_text().splitlines()[0])["instance"] == ["x", 1, 2, 3]

@@ -75,7 +75,8 @@ class Blueprint:
     def _object_store(self) -> ObjectStore:
         name, settings = contract.OBJECT_STORE_HOST, self.settings
         buckets = (settings.staging_bucket, *settings.buckets)
-        args = ObjectStoreArgs(buckets, settings.ports.object_store, settings.resources[name])
+        limits = settings.resources[name]
+        args = ObjectStoreArgs(buckets, settings.ports.object_store, limits, self.stack, self.signing_key)
         return ObjectStore(name, args, self.backend)
 
     def _tracking(self, database: Database, store: ObjectStore) -> Tracking:

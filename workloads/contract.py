@@ -52,6 +52,8 @@ SECRET_TOKEN: Final = "token"  # a workload's own bearer token
 GCS_DIR: Final = "/gcs"  # buckets as folders, as on Vertex
 OBJECT_STORE_DATA_DIR: Final = "/data"
 CREDENTIALS_FILE: Final = f"{SECRETS_DIR}/google_credentials.json"  # external_account, made from SECRET_TOKEN
+AWS_CREDENTIALS_FILE: Final = f"{SECRETS_DIR}/aws_credentials"  # a job's S3 keys, which belong to SECRET_TOKEN
+AWS_CONFIG_FILE: Final = f"{SECRETS_DIR}/aws_config"
 
 # --- Who a container runs as: jobs, model servers and the object store share one id, since they share /gcs files ----
 RUN_AS_UID: Final = 10001

@@ -4,6 +4,8 @@ Infra signs one per principal at `up`, the controllers sign one per job or model
 them, and so does HAProxy on its own (`jwt_verify`), which is why they are JWTs.
 """
 
+import hashlib
+import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +58,24 @@ class Principal:
     def may_open(self, bucket: str) -> bool:
         """Whether this principal may read objects of the bucket, and write them if it `writes`."""
         return bucket in self.buckets if self.buckets is not None else self.is_person
+
+
+@dataclass(frozen=True)
+class S3Keys:
+    """What an S3 client signs with; the token itself goes along as its session token."""
+
+    access: str
+    secret: str
+
+
+def s3_keys(token: str, key: str) -> S3Keys:
+    """The S3 keys that belong to a token. Only who has the signing key can make the secret one of it.
+
+    Args:
+        key: the stack's signing key, with which the token was signed.
+    """
+    access = hashlib.sha256(token.encode()).hexdigest()[:20]
+    return S3Keys(f"CAIRN{access}", hmac.new(key.encode(), f"s3\0{token}".encode(), hashlib.sha256).hexdigest())
 
 
 def sign(principal: Principal, stack: str, key: str, expires_in_s: float | None = None) -> str:

@@ -12,7 +12,7 @@ def _image(name: str, *sources: str) -> ImageSpec:
     return ImageSpec(name.replace("_", "-"), f"workloads/{name}/Dockerfile", (f"workloads/{name}", *SHARED, *sources))
 
 
-OBJECT_STORE: Final = _image("object_store")
+OBJECT_STORE: Final = _image("object_store", "workloads/tokens.py")
 DATABASE: Final = _image("database")
 TRACKING: Final = _image("tracking", "workloads/tokens.py")
 GATEWAY: Final = _image("gateway", "workloads/tokens.py")

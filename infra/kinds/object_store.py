@@ -24,11 +24,14 @@ class ObjectStoreArgs:
     Attributes:
         buckets: made at the first start; more can be made over the S3 API.
         publish: port for clients outside, as the backend publishes; None keeps it inside.
+        stack, signing_key: whose tokens open it too, each its own buckets; without them only the store's own keys do.
     """
 
     buckets: tuple[str, ...] = ()
     publish: int | None = None
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=256))
+    stack: str = ""
+    signing_key: pulumi.Input[str] | None = None
 
 
 def plan(
@@ -44,8 +47,11 @@ def plan(
         kind="object_store",
         image=image,
         resources=args.resources,
-        env={"CAIRN_BUCKETS": ",".join(args.buckets)},
-        secrets=ObjectStoreLink("", access_key, secret_key).secrets(),
+        env={"CAIRN_BUCKETS": ",".join(args.buckets), **({"CAIRN_STACK": args.stack} if args.stack else {})},
+        secrets={
+            **ObjectStoreLink("", access_key, secret_key).secrets(),
+            **({contract.SECRET_SIGNING_KEY: args.signing_key} if args.signing_key is not None else {}),
+        },
         ports=(PortSpec(contract.OBJECT_STORE_PORT, args.publish),),
         mounts=(Mount(name, contract.OBJECT_STORE_DATA_DIR),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),

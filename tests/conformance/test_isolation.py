@@ -11,6 +11,7 @@ import httpx
 import pytest
 from google.cloud import aiplatform
 
+import cairn
 from tests.conformance import jobs
 from tests.conformance.serving import Versions, deploy
 from tests.support.backends import reach
@@ -55,7 +56,7 @@ def _accept(server: socket.socket) -> None:
             return
 
 
-def test_no_way_out_unless_asked_for(stack: Stack) -> None:
+def test_no_way_out_unless_asked_for(stack: Stack, vertex: cairn.Connection) -> None:
     """A job reaches nothing outside the stack; one whose message names a network does, and still reaches the stack."""
     with _outside() as (address, port):
         shut = jobs.submit("shut", jobs.pool("python3", "-c", OUT, address, port))

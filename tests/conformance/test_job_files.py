@@ -45,6 +45,21 @@ def test_google_clients_inside(stack: Stack, vertex: Any, bucket: storage.Bucket
     assert f"PROJECT {stack.project}" in stack.logs(job.resource_name)
 
 
+def test_boto3_inside(stack: Stack, vertex: Any, bucket: storage.Bucket) -> None:
+    """In a job, a bare boto3.client("s3") works with keys of the job's own; the list of all buckets is refused."""
+    code = (
+        "import boto3, botocore.exceptions; s3 = boto3.client('s3')\n"
+        f"name, _, key = 'gs://{bucket.name}/from-s3'.removeprefix('gs://').partition('/')\n"
+        "s3.put_object(Bucket=name, Key=key, Body=b'yes')\n"
+        "try: s3.list_buckets(); raise SystemExit('listed them')\n"
+        "except botocore.exceptions.ClientError as error: print(error.response['Error']['Code'])\n"
+    )
+    job = submit("boto3", python(code))
+    assert wait_for(job) == SUCCEEDED, job.error
+    assert bucket.blob("from-s3").download_as_text() == "yes"
+    assert "AccessDenied" in stack.logs(job.resource_name)
+
+
 def test_nothing_that_is_anothers(stack: Stack, vertex: Any, storage_client: storage.Client) -> None:
     """A job opens no bucket that its message does not name, by neither way, nor the engine, and is not root."""
     secret = storage_client.create_bucket(f"{stack.name}-not-yours")

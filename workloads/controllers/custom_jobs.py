@@ -5,7 +5,7 @@ from typing import Any
 
 from workloads.controllers import jobs
 from workloads.controllers.platform import Json, Platform, duration_s
-from workloads.plans import training
+from workloads.plans import environment, training
 from workloads.plans.container import Group, Resources
 from workloads.store import Resource
 
@@ -24,7 +24,8 @@ class CustomJobs:
         spec, config = row.message["jobSpec"], self._platform.config
         lifetime = duration_s(self.scheduling(row.message).get("timeout"), jobs.DEFAULT_TIMEOUT_S) + jobs.TOKEN_MARGIN_S
         token = self._platform.token(row.name, training.buckets(spec, config), lifetime)
-        return training.plan(row.name, spec, attempt, token, config)
+        keys = environment.s3_files(token, *self._platform.s3_keys(token))
+        return training.plan(row.name, spec, attempt, token, config, keys)
 
     def limits(self, message: Json) -> list[Resources]:
         """Of each replica."""

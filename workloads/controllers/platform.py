@@ -75,6 +75,11 @@ class Platform:
         principal = tokens.Principal(subject, tokens.ROLE_WORKLOAD, buckets)
         return tokens.sign(principal, self.config.stack, self.signing_key, lifetime_s)
 
+    def s3_keys(self, token: str) -> tuple[str, str]:
+        """Access and secret key that belong to a token."""
+        keys = tokens.s3_keys(token, self.signing_key)
+        return keys.access, keys.secret
+
 
 def error(code: int, message: str) -> Mapping[str, Any]:
     """A google.rpc.Status."""

@@ -12,6 +12,7 @@ from workloads.plans.container import Mount
 from workloads.plans.errors import InvalidWish
 
 TOKEN_FILE = f"{contract.SECRETS_DIR}/{contract.SECRET_TOKEN}"
+S3_REGION: Final = "us-east-1"  # the object store's, wherever the stack says that it is
 _REFERENCE: Final = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
@@ -49,6 +50,26 @@ def secret_files(config: PlatformConfig, token: str) -> dict[str, str]:
         "credential_source": {"file": TOKEN_FILE, "format": {"type": "text"}},
     }
     return {TOKEN_FILE: token, contract.CREDENTIALS_FILE: json.dumps(credentials)}
+
+
+def s3(config: PlatformConfig) -> dict[str, str]:
+    """Where S3's clients (boto3) find the object store, and the files with keys and settings."""
+    return {
+        "AWS_CONFIG_FILE": contract.AWS_CONFIG_FILE,
+        "AWS_DEFAULT_REGION": S3_REGION,
+        "AWS_ENDPOINT_URL_S3": config.object_store_url,
+        "AWS_SHARED_CREDENTIALS_FILE": contract.AWS_CREDENTIALS_FILE,
+    }
+
+
+def s3_files(token: str, access: str, secret: str) -> dict[str, str]:
+    """The keys of a workload's own, which open what its token opens; buckets are in the path, as they have no hosts."""
+    keys = {"aws_access_key_id": access, "aws_secret_access_key": secret, "aws_session_token": token}
+    lines = [f"{name} = {value}" for name, value in keys.items()]
+    return {
+        contract.AWS_CREDENTIALS_FILE: "\n".join(["[default]", *lines, ""]),
+        contract.AWS_CONFIG_FILE: "[default]\ns3 =\n    addressing_style = path\n",
+    }
 
 
 def gcs_mounts(config: PlatformConfig, buckets: Iterable[str], read_only: bool = False) -> tuple[Mount, ...]:

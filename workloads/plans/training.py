@@ -129,21 +129,25 @@ def check(job_spec: Json, config: PlatformConfig) -> None:
     machines.require_possible(machines.demand(limits(job_spec, config)), config)
 
 
-def plan(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig) -> list[Group]:
+def plan(
+    name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, keys: Mapping[str, str] | None = None
+) -> list[Group]:
     """A group per worker pool, the primary's first.
 
     Args:
         name: the job's resource name.
         attempt: which try this is, from 0; each has containers of its own.
         token: the job's own bearer token.
+        keys: files with the S3 keys that belong to it.
 
     Raises:
         InvalidWish: with what is wrong and where.
     """
-    return [Group(_worker(name, job_spec, attempt, token, config, pool), pool.replicas) for pool in pools(job_spec)]
+    files = {**environment.secret_files(config, token), **(keys or {})}
+    return [Group(_worker(name, job_spec, attempt, files, config, pool), pool.replicas) for pool in pools(job_spec)]
 
 
-def _worker(name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, pool: Pool) -> ContainerSpec:
+def _worker(name: str, job_spec: Json, attempt: int, files: Json, config: PlatformConfig, pool: Pool) -> ContainerSpec:
     is_let_out = egress.is_given(job_spec, config)
     runs = program(pool.spec, config, f"jobSpec.workerPoolSpecs[{pool.number}]", offline=not is_let_out)
     contracted = {
@@ -153,6 +157,7 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
     service = {
         **environment.platform(config),
         **environment.tracking(config),
+        **environment.s3(config),
         **environment.home(_image_uri(pool.spec)),
     }
     return ContainerSpec(
@@ -162,7 +167,7 @@ def _worker(name: str, job_spec: Json, attempt: int, token: str, config: Platfor
         command=runs.command,
         args=runs.args,
         env=environment.variables(service, runs.env, contracted),
-        files=environment.secret_files(config, token),
+        files=files,
         mounts=environment.gcs_mounts(config, buckets(job_spec, config)),
         egress=is_let_out,
         labels={

@@ -30,4 +30,5 @@ def test_good_names_are_taken_in_order() -> None:
 
 def test_the_command_line_names_no_key() -> None:
     """Keys travel in the environment only."""
-    assert not {"--access", "-a", "--secret", "-s"} & set(server.command())
+    for iam in (False, True):
+        assert not {"--access", "-a", "--secret", "-s"} & set(server.command(iam))

@@ -1,5 +1,6 @@
 """Custom jobs' messages → groups of containers."""
 
+import configparser
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from tests.support.controllers import PARENT, TRAINING, config, job, pool
 from workloads import contract
 from workloads.config import MachineType
-from workloads.plans import training
+from workloads.plans import environment, training
 from workloads.plans.container import INDEX, ContainerSpec, Mount, Placement, Resources
 from workloads.plans.errors import InvalidWish
 
@@ -169,6 +170,20 @@ def test_mounts_are_the_buckets_that_the_message_names() -> None:
     assert one.mounts == tuple(Mount("objects", f"/gcs/{name}", name) for name in ("data", "more", "staging"))
     bare = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config(object_store_volume=""))
     assert bare[0].template.mounts == ()
+
+
+def test_keys_of_its_own() -> None:
+    """S3's clients find keys, place and style in files; no key is in the environment."""
+    keys = environment.s3_files(TOKEN, "access", "hidden")
+    (group,) = training.plan(NAME, job()["jobSpec"], 0, TOKEN, config(), keys)
+    found = configparser.ConfigParser()
+    found.read_string(group.template.files[group.template.env["AWS_SHARED_CREDENTIALS_FILE"]])
+    assert dict(found["default"]) == {
+        "aws_access_key_id": "access", "aws_secret_access_key": "hidden", "aws_session_token": TOKEN,
+    }  # fmt: skip
+    assert "addressing_style = path" in group.template.files[group.template.env["AWS_CONFIG_FILE"]]
+    assert group.template.env["AWS_ENDPOINT_URL_S3"] == "http://object-store:9000"
+    assert "hidden" not in str(group.template.env)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,11 @@ class Places:
         return self.folder / "splits.map"
 
     @property
+    def handover(self) -> PurePath:
+        """Its map that is empty, until a worker is an old one, which has "old" in memory."""
+        return self.folder / "handover.map"
+
+    @property
     def server_state(self) -> PurePath:
         """What the old worker knew of its servers, for the new one."""
         return self.folder / "servers.state"
@@ -91,7 +96,12 @@ def files(table: Table, stack: str, places: Places) -> dict[PurePath, str]:
     text = "\n".join(parts)
     for name, value in _values(stack, places).items():
         text = text.replace(f"@{name}@", value)
-    return {places.config: text, places.endpoints: endpoints_map(table), places.splits: splits_map(table)}
+    return {
+        places.config: text,
+        places.endpoints: endpoints_map(table),
+        places.splits: splits_map(table),
+        places.handover: "",
+    }
 
 
 def _values(stack: str, places: Places) -> dict[str, str]:
@@ -103,6 +113,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "LUA": str(places.lua),
         "ENDPOINTS": str(places.endpoints),
         "SPLITS": str(places.splits),
+        "HANDOVER": str(places.handover),
         "STACK": quoted(stack),
         "KEY": ENV_SIGNING_KEY,
         "PORT": str(contract.GATEWAY_PORT),

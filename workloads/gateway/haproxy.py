@@ -76,7 +76,7 @@ class HAProxy:
         self._await_new_worker(frozenset())
 
     def reload(self) -> None:
-        """Have new workers take over the listening sockets; returns once they serve.
+        """Have new workers take over the listening sockets; returns once they serve and the old pass predictions on.
 
         Raises:
             HAProxyError: they don't; the old ones keep serving.
@@ -86,6 +86,8 @@ class HAProxy:
             Path(self._places.server_state).write_text(self._ask(f"@!{pid} show servers state"), encoding="utf-8")
         self._signal(signal.SIGUSR2)
         self._await_new_worker(before.current | before.old)
+        for pid in before.current:
+            self._ask(f"@!{pid} add map {self._places.handover} old yes")
 
     def is_serving(self) -> bool:
         """Whether a worker answers."""

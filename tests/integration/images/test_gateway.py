@@ -153,12 +153,36 @@ def test_reloads_under_load_lose_nothing(lab: Lab) -> None:
         reloads += 1
     assert sum(answers.values()) == 3600
     assert set(answers) == {"1", "2"}, f"{answers} over {reloads} reloads"
-    few = 6 * reloads  # a worker that ends may keep its connections' last lines to itself
+    few = 6 * reloads  # what a worker was answering when it became an old one may stay its own secret
     wait_for("nearly every request is measured", lambda: sum(measured(gateway).values()) >= 3600 - few)
     assert sum(measured(gateway).values()) <= 3600
     assert reloads >= 2
     gateway.put(table(model("3", 100, "a")))
     assert json.loads(gateway.predict()[2])["deployedModelId"] == "3"
+
+
+def test_an_idle_connection_learns_of_a_new_table(lab: Lab) -> None:
+    """A request on a connection from before a reload follows the new table: the old model's server may be gone."""
+    gateway = Gateway(lab)
+    first = server(lab, "a")
+    server(lab, "b")
+    gateway.put(table(model("1", 100, "a"), model("2", 0, "b")))
+    connections = [HTTPConnection("127.0.0.1", gateway.front, timeout=30) for _ in range(4)]
+    assert [ask_on(each) for each in connections] == ["1"] * 4
+    assert all(each.sock for each in connections)
+    for split in (50, 0):  # two reloads: the worker of the connections is the oldest of three
+        gateway.put(table(model("1", split, "a"), model("2", 100 - split, "b")))
+    gateway.put(table(model("2", 100, "b")))
+    first.kill()
+    assert [ask_on(each) for each in connections] == ["2"] * 4
+    wait_for("the new worker has counted them, once", lambda: measured(gateway)["2"] == 4)
+
+
+def ask_on(connection: HTTPConnection) -> str:
+    """Which deployed model answers on this connection, or the status."""
+    connection.request("POST", f"/v1/{ENDPOINT}:predict", b"{}", {"Authorization": f"Bearer {ADMIN}"})
+    response = connection.getresponse()
+    return str(json.loads(response.read()).get("deployedModelId", response.status))
 
 
 def measured(gateway: Gateway) -> Counter[str]:

@@ -92,4 +92,5 @@ def test_short_names_are_completed_in_a_pod() -> None:
     table = parse(text(model()))
     made = config.files(table, "stack", replace(PLACES, domain="x.svc"))[PLACES.config]
     servers = {line.split()[1]: line.split()[2] for line in made.splitlines() if line.strip().startswith("server ")}
+    assert servers.pop("new_worker") == "127.0.0.1:8080"
     assert servers == {"api": "api.x.svc:8080", "a-8080": "a.x.svc:8080", "b.c-d-80": "b.c-d:80"}

@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from workloads import tokens
@@ -14,7 +14,8 @@ from workloads.config import PlatformConfig
 from workloads.controllers.endpoint_rows import deployed, rule
 from workloads.controllers.platform import Gateway, Json, Platform
 from workloads.plans import routes
-from workloads.plans.serving import DeployedModel
+from workloads.plans.rollouts import WAITING
+from workloads.plans.serving import DeployedModel, addresses
 from workloads.store import NotFound, Resource
 
 LOG: Final = logging.getLogger(__name__)
@@ -113,12 +114,22 @@ class Routes:
         with self._lock:
             rows = self._store.list("endpoints")
             endpoints = [(row.name, split(row), ready_models(row)) for row in rows]
-            wanted = routes.table(endpoints, self._config, self._down(), holds(rows))
+            down = self._down() | {each for row in rows for each in self._unborn(row)}
+            wanted = routes.table(endpoints, self._config, down, holds(rows))
             if self._gateway.routes() != wanted:
                 self._gateway.put_routes(wanted)
             for row in rows:
                 if row.status.get("routed", {}) != split(row):
                     self._note(row)
+
+    def _unborn(self, row: Resource) -> Iterator[str]:
+        """Addresses of servers that have not been healthy yet and will get traffic all at once when they are.
+
+        The gateway must not know them before: it would go on taking them for down until its next check of them.
+        """
+        for entry in row.status.get("deployed", {}).values():
+            if entry.get("rollout", {}).get("state") == WAITING:
+                yield from addresses(DeployedModel.from_json(entry["model"]), self._config)
 
     def _note(self, row: Resource) -> None:
         try:

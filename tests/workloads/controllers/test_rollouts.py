@@ -44,6 +44,11 @@ def split(here: World) -> dict[str, int]:
     return {each["id"]: each["weight"] for row in here.gateway.table["endpoints"] for each in row["deployedModels"]}
 
 
+def servers(here: World) -> dict[str, list[str]]:
+    """Those that the gateway knows of each model."""
+    return {each["id"]: each["servers"] for each in here.gateway.table["endpoints"][0]["deployedModels"]}
+
+
 def is_split(here: World, percent: int) -> bool:
     """Whether the new version has so much."""
     return split(here) == {"1": 100 - percent, "2": percent}
@@ -62,9 +67,11 @@ def test_it_waits_for_health_and_is_promoted(here: World, engine: FakeEngine, he
     sick = declare(here, engine, "2", port=1, rollout=ROLLOUT.to_json())
     with here.running():
         assert eventually(lambda: split(here) == {"1": 100, "2": 0} and state(here)["state"] == "WAITING")
+        assert servers(here) == {"1": ["model-fixed-1-0:8080"], "2": []}
         engine.remove(group_name(sick))
         declare(here, engine, "2", port=healthy_port, rollout=ROLLOUT.to_json())
         assert eventually(lambda: split(here) == {"1": 90, "2": 10})
+        assert servers(here)["2"] == [f"model-fixed-2-0:{healthy_port}"]
         for requests, wanted in ((100, 50), (200, 100)):
             measured(here, m1=(900, 5), m2=(requests, 0))
             assert eventually(partial(is_split, here, wanted)), state(here)

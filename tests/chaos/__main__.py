@@ -21,6 +21,7 @@ ALL: Final = {  # name → module
     "backup": "tests.chaos.backup",
     "hostile": "tests.chaos.hostile",
     "provisioning": "tests.chaos.provisioning",
+    "traffic": "tests.chaos.traffic",
 }
 
 

@@ -1,8 +1,10 @@
 """Online prediction: what the platform adds to its own model server, and that server beside the model inlined."""
 
 import io
+import json
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 import joblib
@@ -11,12 +13,14 @@ from google.cloud import aiplatform, storage
 from sklearn.linear_model import LogisticRegression
 
 import cairn
-from tests.bench import measure
+from tests.bench import measure, open_loop
 from tests.bench.peers import MACHINE, Peers
 
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 BODY = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
 ROUNDS = 2000
+RATES = (100, 500, 1000)  # requests/s
+SECONDS, TURNS = 5, 4  # of each contender at each rate
 
 
 def deploy(connection: cairn.Connection) -> tuple[aiplatform.Model, aiplatform.Endpoint]:
@@ -39,6 +43,38 @@ def timed(http: httpx.Client, url: str) -> float:
     return time.perf_counter() - started
 
 
+def rates(targets: Mapping[str, open_loop.Target]) -> str:
+    """At fixed rates and at most: what each contender takes, in turn, and what the second adds to the first."""
+    lines = [
+        "### Online prediction at a rate",
+        "",
+        "| requests/s | | p50 ms | p99 ms | p50 added | p99 added |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rate in RATES:
+        found: dict[str, list[float]] = {name: [] for name in targets}
+        for turn in range(TURNS):
+            for name in targets if turn % 2 else reversed(list(targets)):
+                found[name] += open_loop.at_rate(targets[name], rate, SECONDS)
+        first = next(iter(found.values()))
+        for name, latencies in found.items():
+            added = " | ".join(f"{1e3 * (at(latencies, each) - at(first, each)):.2f}" for each in (0.50, 0.99))
+            own = " | ".join(f"{1e3 * at(latencies, each):.2f}" for each in (0.50, 0.99))
+            lines.append(f"| {rate} | {name} | {own} | {added} |")
+    most = {name: [open_loop.at_most(target, SECONDS) for _ in range(TURNS)] for name, target in targets.items()}
+    medians = {name: statistics.median(values) for name, values in most.items()}
+    reference = next(iter(medians.values()))
+    lines += ["", "| at most, 16 connections | requests/s | ratio |", "|---|---|---|"]
+    lines += [f"| {name} | {median:.0f} | {median / reference:.2f} |" for name, median in medians.items()]
+    return "\n".join(lines)
+
+
+def at(latencies: list[float], quantile: float) -> float:
+    """The quantile, in seconds."""
+    ordered = sorted(latencies)
+    return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]
+
+
 def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
     """Direct and through the gateway, in turn."""
     model, endpoint = deploy(connection)
@@ -51,7 +87,16 @@ def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Cal
                 "through the gateway": lambda: timed(http, f"/v1/{endpoint.resource_name}:predict"),
             }
             results = measure.alternate(contenders, ROUNDS, warm_up=50)
-        say(measure.table("Online prediction, one client", results))
+            say(measure.table("Online prediction, one client", results))
+            targets = {
+                peers.server: open_loop.Target(address + path, json.dumps(BODY).encode()),
+                "through the gateway": open_loop.Target(
+                    f"{connection.api_endpoint}/v1/{endpoint.resource_name}:predict",
+                    json.dumps(BODY).encode(),
+                    (f"Authorization: Bearer {connection.stack.token}",),
+                ),
+            }
+            say(rates(targets))
     finally:
         endpoint.delete(force=True)
         model.delete()

@@ -19,6 +19,8 @@ MACHINE_TYPES = {
     "n1-standard-4": {"cpu": 0.7, "memory": "2Gi", "pricePerHour": 0.1900},
     "n1-standard-8": {"cpu": 1.2, "memory": "3Gi", "pricePerHour": 0.3800},
 }
+# So short that a test can see models follow their load.
+AUTOSCALING = {"interval": 1, "downscaleWindow": 5, "shortestIdle": 5, "hold": 100}
 PRINCIPALS = {"dana": "developer", "vic": "viewer"}
 
 
@@ -100,6 +102,7 @@ def small_config(stack_file: str, ports: Json) -> Json:
     config: Json = yaml.safe_load((ROOT / "stacks" / stack_file).read_text(encoding="utf-8"))
     config["config"] |= {
         "cairn:principals": PRINCIPALS,
+        "cairn:autoscaling": AUTOSCALING,
         "cairn:ports": ports,
         "cairn:capacity": CAPACITY,
         "cairn:machineTypes": MACHINE_TYPES,

@@ -20,7 +20,9 @@ from tests.support.backends import SITES
 ALL: Final = {  # name → module
     "backup": "tests.chaos.backup",
     "hostile": "tests.chaos.hostile",
+    "jobs": "tests.chaos.jobs",
     "provisioning": "tests.chaos.provisioning",
+    "queue": "tests.chaos.queue",
     "traffic": "tests.chaos.traffic",
 }
 

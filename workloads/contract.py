@@ -40,6 +40,9 @@ GATEWAY_HOST: Final = "gateway"
 GATEWAY_PORT: Final = 8080  # API, Cloud Storage and predictions
 GATEWAY_AGENT_PORT: Final = 8081  # PUT/GET /routes, on the platform network only
 MODEL_SERVER_PORT: Final = 8080
+LOG_RUNTIME: Final = (
+    "prediction: served by "  # how a prebuilt model server's line begins that tells its runtime and why
+)
 WORKER_PORT: Final = 2222  # what CLUSTER_SPEC names, as on Vertex
 
 # --- Files in containers -------------------------------------------------------------------------------------------

@@ -114,6 +114,9 @@ class Deploy(BringUp):
             "displayName": model.display_name,
             "createTime": timestamp(self._platform.now()),
         }
+        runtime = self._servers.runtime(model)
+        if runtime:
+            shown["status"] = {"message": runtime, "lastUpdateTime": shown["createTime"]}
         requested = request["message"].get("trafficSplit") or {}
 
         def show(message: Json, entries: dict[str, Json]) -> None:
@@ -121,7 +124,7 @@ class Deploy(BringUp):
             split, ids = message.get("trafficSplit", {}), {each["id"] for each in others}
             message["trafficSplit"] = routes.split_after_deploy(split, requested, model.id, ids)
             message["deployedModels"] = [*others, shown]
-            entries[model.id].update(phase="ready", scaled=timestamp(self._platform.now()))
+            entries[model.id].update(phase="ready", scaled=timestamp(self._platform.now()), runtime=runtime)
 
         self._rows.change(request["target"], show)
 

@@ -3,8 +3,8 @@
 status.deployed: {deployed model id: {"model": DeployedModel as JSON, "phase": "deploying" | "ready" | "undeploying",
 "scaling": the model with another number of replicas, on its way, "by_load": since when, if its load asked for that,
 "leaving": how many replicas may still be there when it has become fewer, "rule": plans.autoscaling.Rule as JSON,
-"scaled": when their number has last changed, "note": what the deployed model's status says, "declared": whether Pulumi
-made it, "timeout_s"}}. An entry without a rule keeps its number.
+"scaled": when their number has last changed, "note" and "runtime": what the deployed model's status says of
+that and of its servers, "declared": whether Pulumi made it, "timeout_s"}}. An entry without a rule keeps its number.
 status.reserved: what all of that holds. status.routed: the traffic split that the gateway has taken.
 """
 

@@ -127,7 +127,8 @@ class Endpoints:
 def _status(entry: Json, mine: Sequence[Container]) -> Json:
     """As DeployedModel.Status has it; a count of 0 and no message are not there, as in all of proto3's JSON."""
     ready = sum(each.phase == "running" and each.ready is not False for each in mine)
-    count, note = min(ready, current(entry).replicas), entry.get("note", "")
+    count = min(ready, current(entry).replicas)
+    note = " ".join(filter(None, (entry.get("runtime", ""), entry.get("note", ""))))
     return {**({"availableReplicaCount": count} if count else {}), **({"message": note} if note else {})}
 
 

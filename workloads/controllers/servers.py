@@ -15,6 +15,7 @@ from workloads.plans.serving import DeployedModel
 # A server is long-lived; its token names one bucket, and is only read at a start.
 TOKEN_LIFETIME_S: Final = 5 * 365 * 24 * 3600.0
 LAST_LINES: Final = 10
+LONGEST_NOTE: Final = 500  # characters that a server may say of itself in its deployed model's status
 STOP_GRACE_S: Final = 30
 DRAIN_S: Final = 10.0
 
@@ -66,6 +67,14 @@ class Servers:
             return container.problem
         lines = "\n".join(self._platform.engine.tail(container.name, LAST_LINES))
         return f"its last lines:\n{lines}" if lines else "it printed nothing"
+
+    def runtime(self, model: DeployedModel) -> str:
+        """What a prebuilt server's log tells of its runtime and why; "" where no server tells."""
+        for each in of(model, self.found(model.endpoint)):
+            for line in self._platform.engine.tail(each.name, LAST_LINES):
+                if line.startswith(contract.LOG_RUNTIME):
+                    return f"Served by {line.removeprefix(contract.LOG_RUNTIME)}"[:LONGEST_NOTE]
+        return ""
 
     def restart(self, name: str) -> None:
         """Restart a server that hangs."""

@@ -12,12 +12,14 @@ class Settings:
 
     Attributes:
         storage_uri: folder of the model's artefacts: gs://… or a path.
+        may_convert: to ONNX, unless CAIRN_RUNTIME is "plain".
     """
 
     storage_uri: str
     port: int = contract.MODEL_SERVER_PORT
     health_route: str = "/health"
     predict_route: str = "/predict"
+    may_convert: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -38,4 +40,9 @@ class Settings:
         for route in routes:
             if not route.startswith("/"):
                 raise ValueError(f"the route {route!r} must start with / (AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE)")
-        return cls(storage_uri, int(port), *routes)
+        runtime = environ.get("CAIRN_RUNTIME", "auto")
+        if runtime not in ("auto", "plain"):
+            raise ValueError(
+                f"CAIRN_RUNTIME is {runtime!r}; it must be auto (ONNX where that predicts the same) or plain"
+            )
+        return cls(storage_uri, int(port), routes[0], routes[1], runtime == "auto")

@@ -61,7 +61,7 @@ def listening(container: Container, port: int) -> None:
             raise RuntimeError(f"{container.name} ended: {container.logs().decode()}")
         return bool(container.exec_run(["python3", "-c", check]).exit_code == 0)
 
-    wait_for(f"{container.name} listens", accepts)
+    wait_for(f"{container.name} listens", accepts, 180)
 
 
 def ended(container: Container) -> tuple[int, str]:
@@ -163,11 +163,12 @@ def post(lab: Lab, container: Container, body: str) -> tuple[int, Any]:
 
 
 def test_a_model_is_served_from_the_storage(lab: Lab, bucket: Path) -> None:
-    """The server waits for its artefact, saying so, predicts, refuses bad input with 400, and stops at SIGTERM."""
+    """The server waits for its artefact, saying so, predicts by ONNX, refuses bad input with 400, stops at SIGTERM."""
     container = start_server(lab)
     wait_for("the server tells that it waits", lambda: b"none of model.joblib, model.pkl, " in container.logs())
     save_model(bucket)
     listening(container, 8080)
+    assert f"{contract.LOG_RUNTIME}ONNX Runtime, as it predicts the same".encode() in container.logs()
     assert post(lab, container, '{"instances": [[5, 3, 1, 0.2], [6, 3, 5, 2]]}') == (200, {"predictions": [0, 2]})
     status, answer = post(lab, container, '{"instances": [[5, 3, 1, 0.2], ["x", 3, 5, 2]]}')
     assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")

@@ -65,6 +65,18 @@ def test_deploy_split_undeploy(here: World, engine: FakeEngine, model: str, heal
         assert here.store.get(ENDPOINT).status["reserved"]["cpu"] == 0
 
 
+def test_a_deployed_model_says_what_serves_it(here: World, engine: FakeEngine, model: str) -> None:
+    """The line of a prebuilt server's log about its runtime is the deployed model's status, 500 characters at most."""
+    line = f"{contract.LOG_RUNTIME}ONNX Runtime, as {'x' * 600}"
+    engine.autorun = lambda spec: engine.say(spec.name, "else", line)
+    with here.running():
+        deploy(here, model, "1", {"0": 100})
+        shown = here.store.get(ENDPOINT).message["deployedModels"][0]
+    assert shown["status"]["message"].startswith("Served by ONNX Runtime, as xxx")
+    assert len(shown["status"]["message"]) == 500
+    assert shown["status"]["lastUpdateTime"] == shown["createTime"]
+
+
 def test_a_changed_split_reaches_the_gateway(here: World, model: str) -> None:
     """The API changes the message; routes follow at once, and the row tells that they have."""
     with here.running(sweep_s=60):

@@ -21,6 +21,7 @@ from workloads.prediction import artifacts
 from workloads.prediction.artifacts import NoModel, fetch, find_model, inside
 from workloads.prediction.instances import Request
 from workloads.prediction.model import BadModel, Model
+from workloads.prediction.optimised.verdict import Verdict
 from workloads.prediction.server import application
 from workloads.prediction.settings import Settings
 
@@ -40,7 +41,7 @@ class Server:
     """The application around the pipeline, asked without a network; what it doesn't catch reaches the test."""
 
     def __init__(self) -> None:
-        self._transport = httpx.ASGITransport(application(Model(pipeline()), SETTINGS))
+        self._transport = httpx.ASGITransport(application(Model(pipeline()), SETTINGS, Verdict(False, "so")))
 
     def request(self, method: str, path: str, content: str = "") -> httpx.Response:
         """One request."""
@@ -66,7 +67,7 @@ def server() -> Server:
 
 def test_objects_and_arrays_are_predicted_alike(server: Server) -> None:
     """Instances as objects or as arrays in the columns' order; parameters are taken."""
-    assert server.request("GET", "/health").status_code == 200
+    assert server.request("GET", "/health").json() == {"runtime": "plain", "reason": "so"}
     objects = {"instances": [{"delay": 9, "carrier": "UA"}, {"carrier": "AA", "delay": 0}], "parameters": {"x": 1}}
     assert server.predict(objects) == (200, {"predictions": [1, 0]})
     assert server.predict({"instances": [["UA", 9], ["AA", 0]]}) == (200, {"predictions": [1, 0]})
@@ -158,6 +159,7 @@ def test_settings_are_vertexs_and_checked() -> None:
         ({}, "AIP_STORAGE_URI"),
         ({"AIP_HTTP_PORT": "x"}, "AIP_HTTP_PORT"),
         ({"AIP_HEALTH_ROUTE": "h"}, "start"),
+        ({"CAIRN_RUNTIME": "fast"}, "must be auto"),
     ]:
         with pytest.raises(ValueError, match=told):
             Settings.from_environment({"AIP_STORAGE_URI": "gs://b/m", **bad} if bad else {})

@@ -1,0 +1,1 @@
+"""A model becomes ONNX where that predicts the same; else it stays as it is. Both are said, with the reason."""

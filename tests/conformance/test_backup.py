@@ -11,8 +11,6 @@ from tests.conformance import serving
 from tests.support import drill
 from tests.support.stack import Stack, running_stack
 
-pytestmark = pytest.mark.backends("docker")  # from one backend to the other: `make chaos`, "backup"
-
 
 @pytest.fixture(scope="module")
 def endpoint(stack: Stack, versions: serving.Versions) -> Iterator[aiplatform.Endpoint]:
@@ -29,6 +27,7 @@ def other(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
+@pytest.mark.backends("docker")  # from one backend to the other: `make chaos`, "backup"
 def test_a_restored_stack_has_everything(
     stack: Stack, endpoint: aiplatform.Endpoint, other: Stack, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 Not `mlflow-skinny`: importing its client takes 2.6 s and 120 MB in every process, httpx 0.2 s and 18 MB.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,13 +23,20 @@ _ERRORS: Final[Mapping[str, type[RegistryError]]] = {
 }
 
 
+# An upgrade replaces MLflow: for so long a request waits until it is there again.
+PATIENCE_S: Final = 60.0
+RETRY_S: Final = 0.5
+
+
 class MlflowClient:
     """The calls that the registry needs. Safe to use from several threads."""
 
-    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, transport: httpx.BaseTransport | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
         """A client; `transport` is for tests."""
+        self._patience_s = patience_s
         headers = {"Authorization": f"Bearer {token}"}
-        transport = transport or httpx.HTTPTransport(retries=2)  # of the connecting only, so nothing is done twice
         self._http = httpx.Client(
             base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
         )
@@ -134,11 +142,23 @@ class MlflowClient:
         raise _refused(response)
 
     def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **sent)
-        except httpx.TransportError as error:
-            text = f"the model registry (MLflow at {self._http.base_url}) did not answer: {type(error).__name__}"
-            raise Unavailable(f"{text}; it may be starting, try again") from error
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._http.request(method, path, **sent)
+            except httpx.TransportError as error:
+                if time.monotonic() > deadline or not _nothing_done(method, error):
+                    text = (
+                        f"the model registry (MLflow at {self._http.base_url}) did not answer: {type(error).__name__}"
+                    )
+                    raise Unavailable(f"{text}; it may be starting, try again") from error
+            time.sleep(RETRY_S)
+
+
+def _nothing_done(method: str, error: httpx.TransportError) -> bool:
+    """Whether asking again can't do something twice: it was not sent, or only asks. A slow answer is none of these."""
+    broken_off = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) or (method == "GET" and broken_off)
 
 
 def _refused(response: httpx.Response) -> RegistryError:

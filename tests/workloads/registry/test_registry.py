@@ -1,7 +1,9 @@
 """Vertex' verbs on models, carried out in MLflow."""
 
+import threading
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.mlflow import FakeMlflow
@@ -36,7 +38,7 @@ def mlflow() -> FakeMlflow:
 @pytest.fixture
 def registry(mlflow: FakeMlflow, store: Store) -> Registry:
     """A registry over it."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport)
+    client = MlflowClient("http://tracking:5000", "token", mlflow.transport, patience_s=0)
     return Registry(client, store, PARENT, "gs://staging/mlflow")
 
 
@@ -242,3 +244,34 @@ def test_mlflow_is_down(registry: Registry, mlflow: FakeMlflow) -> None:
     mlflow.down = True
     with pytest.raises(Unavailable, match="did not answer"):
         registry.get("m")
+
+
+def test_a_request_waits_while_mlflow_is_replaced(mlflow: FakeMlflow) -> None:
+    """What could not be sent is sent when MLflow is there again, so an upgrade of it is not noticed."""
+    client = MlflowClient("http://tracking:5000", "token", mlflow.transport, patience_s=10)
+    mlflow.down = True
+    back = threading.Timer(0.3, setattr, (mlflow, "down", False))
+    back.start()
+    client.create_model("m", "")
+    back.join()
+    assert [*mlflow.models] == ["m"]
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
+def test_only_what_does_nothing_is_asked_twice(method: str, times: int) -> None:
+    """An answer that breaks off may have been a change that was made: only a GET is sent again."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if len(asked) == 1:
+            raise httpx.RemoteProtocolError("broken off")
+        return httpx.Response(200, json={"registered_model": {}})
+
+    client = MlflowClient("http://tracking:5000", "token", httpx.MockTransport(answer), patience_s=10)
+    if method == "GET":
+        client.model("m")
+    else:
+        with pytest.raises(Unavailable, match="RemoteProtocolError"):
+            client.create_model("m", "")
+    assert asked == [method] * times

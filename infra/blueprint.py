@@ -46,6 +46,7 @@ class Blueprint:
     settings: Settings
     backend: Backend
     signing_key: pulumi.Output[str]
+    secrets_key: pulumi.Output[str]
 
     def platform(self) -> Platform:
         """Declare everything."""
@@ -127,10 +128,10 @@ class Blueprint:
 
     def _services(self, config: pulumi.Output[str], database: DatabaseLink, store: ObjectStoreLink) -> None:
         """The API and the controllers: one image, one config."""
-        limits, key = self.settings.resources, self.signing_key
+        limits, keys = self.settings.resources, (self.signing_key, self.secrets_key)
         api, controllers = contract.API_HOST, contract.CONTROLLERS_HOST
-        Api(api, ApiArgs(config, database, store, key, limits[api]), self.backend)
-        JobRunner(controllers, JobRunnerArgs(config, database, store, key, limits[controllers]), self.backend)
+        Api(api, ApiArgs(config, database, store, *keys, limits[api]), self.backend)
+        JobRunner(controllers, JobRunnerArgs(config, database, store, *keys, limits[controllers]), self.backend)
 
     def _endpoints(self, config: PlatformConfig, images: Mapping[str, pulumi.Output[str]], store: ObjectStore) -> None:
         for name, endpoint in self.settings.endpoints.items():
@@ -152,5 +153,7 @@ class Blueprint:
 
 def build(stack: str, settings: Settings, backend: Backend) -> Platform:
     """Declare the whole platform of a stack."""
-    signing_key = backend.password("signing-key", pulumi.ResourceOptions())
-    return Blueprint(stack, settings, backend, signing_key).platform()
+    signing_key, secrets_key = (
+        backend.password(name, pulumi.ResourceOptions()) for name in ("signing-key", "secrets-key")
+    )
+    return Blueprint(stack, settings, backend, signing_key, secrets_key).platform()

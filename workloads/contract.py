@@ -51,6 +51,7 @@ SECRET_DATABASE_PASSWORD: Final = "database_password"
 SECRET_OBJECT_STORE_ACCESS_KEY: Final = "object_store_access_key"
 SECRET_OBJECT_STORE_SECRET_KEY: Final = "object_store_secret_key"
 SECRET_SIGNING_KEY: Final = "signing_key"
+SECRET_SECRETS_KEY: Final = "secrets_key"  # seals the values of users' secrets in the database
 SECRET_TOKEN: Final = "token"  # a workload's own bearer token
 GCS_DIR: Final = "/gcs"  # buckets as folders, as on Vertex
 OBJECT_STORE_DATA_DIR: Final = "/data"

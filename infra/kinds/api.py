@@ -22,12 +22,14 @@ class ApiArgs:
     Attributes:
         config: JSON of workloads.config.PlatformConfig.
         signing_key: the key that the tokens are signed with.
+        secrets_key: what seals users' secrets in the database.
     """
 
     config: pulumi.Input[str]
     database: DatabaseLink
     object_store: ObjectStoreLink
     signing_key: pulumi.Input[str]
+    secrets_key: pulumi.Input[str]
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=640))
 
 
@@ -44,6 +46,7 @@ def plan(name: str, args: ApiArgs, image: pulumi.Input[str]) -> ServiceSpec:
             **args.database.secrets(),
             **args.object_store.secrets(),
             contract.SECRET_SIGNING_KEY: args.signing_key,
+            contract.SECRET_SECRETS_KEY: args.secrets_key,
         },
         ports=(PortSpec(contract.API_PORT),),
         mounts=(Mount(name, STATE_DIR),),

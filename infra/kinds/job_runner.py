@@ -19,12 +19,14 @@ class JobRunnerArgs:
     Attributes:
         config: JSON of workloads.config.PlatformConfig: machine types, capacity, images, networks.
         signing_key: signs the jobs' own tokens.
+        secrets_key: what opens users' secrets for jobs.
     """
 
     config: pulumi.Input[str]
     database: DatabaseLink
     object_store: ObjectStoreLink
     signing_key: pulumi.Input[str]
+    secrets_key: pulumi.Input[str]
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=384))
 
 
@@ -41,6 +43,7 @@ def plan(name: str, args: JobRunnerArgs, image: pulumi.Input[str]) -> ServiceSpe
             **args.database.secrets(),
             **args.object_store.secrets(),
             contract.SECRET_SIGNING_KEY: args.signing_key,
+            contract.SECRET_SECRETS_KEY: args.secrets_key,
         },
         ports=(PortSpec(contract.CONTROLLERS_PORT),),
         probe=service_probe(contract.CONTROLLERS_PORT, contract.PATH_HEALTH),

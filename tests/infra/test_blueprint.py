@@ -91,7 +91,7 @@ def test_egress_is_told_to_the_controllers(egress: str) -> None:
 def test_secrets_are_files_only(declared: Declared) -> None:
     """No generated secret is in any container's settings but its uploads, which are below /run/secrets."""
     passwords = [each["result"] for each in declared.of_type("RandomPassword").values()]
-    assert len(passwords) == 5
+    assert len(passwords) == 6
     for name, container in declared.of_type("docker:index/container:Container").items():
         assert all(path.startswith(contract.SECRETS_DIR + "/") for path in declared.uploads(name)), name
         shown = json.dumps({key: value for key, value in container.items() if key != "uploads"})

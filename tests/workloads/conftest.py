@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.postgres import PostgresServer, postgres_server
 from workloads.store import Store
+from workloads.store.sealing import Seal
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,6 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def store(postgres: PostgresServer) -> Iterator[Store]:
     """A store in a database of its own."""
-    store = Store(postgres.new_database(), wait_s=5, max_connections=4)
+    store = Store(postgres.new_database(), wait_s=5, max_connections=4, seal=Seal("the key of the tests' secrets"))
     yield store
     store.close()

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from workloads import contract
-from workloads.api import access_log, audit, auth, calls, extensions, served
+from workloads.api import access_log, audit, auth, calls, extensions, secret_manager, served
 from workloads.api.errors import ApiError, invalid, not_found, translate, unimplemented
 from workloads.api.handlers import Context, Json
 from workloads.api.vertex import messages, methods
@@ -122,6 +122,7 @@ def create_app(context: Context, signing_key: str, routes: Sequence[BaseRoute] =
     api = Api(context, signing_key)
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
     more = extensions.Extensions(context, api.principal)
+    secret_store = secret_manager.SecretManager(context, api.principal, read_body)
     own: list[tuple[str, list[str], Callable[[Request], object]]] = [
         (contract.PATH_HEALTH, ["GET"], api.health),
         (contract.PATH_TOKEN_EXCHANGE, ["POST"], api.token),
@@ -129,6 +130,7 @@ def create_app(context: Context, signing_key: str, routes: Sequence[BaseRoute] =
         (f"{contract.PATH_EXTENSION}/usage", ["GET"], more.usage),
         (f"{contract.PATH_EXTENSION}/audit", ["GET"], more.audit),
         (f"{contract.PATH_EXTENSION}/logs/{{name:path}}", ["GET"], more.logs),
+        *((path, verbs, secret_store.answer) for path in secret_manager.PATHS),
         ("/{path:path}", verbs, api.vertex),
     ]
     all_routes = [Route(path, _guarded(endpoint), methods=verbs) for path, verbs, endpoint in own]

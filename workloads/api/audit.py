@@ -68,7 +68,9 @@ class AuditLog:
 
 
 def is_change(verb: str, path: str) -> bool:
-    """Whether such a request changes anything if it is carried out."""
+    """Whether such a request changes anything, or opens a secret, if it is carried out."""
+    if path.endswith(":access"):  # a secret's value is given away
+        return True
     if verb not in MUTATING or path == contract.PATH_TOKEN_EXCHANGE:
         return False
     return path.rsplit("/", 1)[-1].partition(":")[2] not in READING_VERBS

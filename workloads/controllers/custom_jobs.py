@@ -5,9 +5,11 @@ from typing import Any
 
 from workloads.controllers import jobs
 from workloads.controllers.platform import Json, Platform, duration_s
-from workloads.plans import environment, training
+from workloads.plans import environment, secrets, training
 from workloads.plans.container import Group, Resources
-from workloads.store import Resource
+from workloads.plans.errors import InvalidWish
+from workloads.store import Aborted, NotFound, Resource
+from workloads.store.sealing import Unsealable
 
 
 class CustomJobs:
@@ -25,7 +27,22 @@ class CustomJobs:
         lifetime = duration_s(self.scheduling(row.message).get("timeout"), jobs.DEFAULT_TIMEOUT_S) + jobs.TOKEN_MARGIN_S
         token = self._platform.token(row.name, training.buckets(spec, config), lifetime)
         keys = environment.s3_files(token, *self._platform.s3_keys(token))
-        return training.plan(row.name, spec, attempt, token, config, keys)
+        return training.plan(row.name, spec, attempt, token, config, keys, self._values(spec))
+
+    def _values(self, spec: Json) -> dict[secrets.Reference, str]:
+        """Of the secrets that the job refers to; asked anew for each attempt, so "latest" is the latest.
+
+        Raises:
+            InvalidWish: one is gone, disabled or not to be opened.
+        """
+        try:
+            return {each: self._access(each) for each in secrets.of_job(spec)}
+        except (NotFound, Aborted, Unsealable, UnicodeDecodeError) as error:
+            raise InvalidWish(f"a secret that it refers to can't be had: {error}") from error
+
+    def _access(self, wanted: secrets.Reference) -> str:
+        _, value = self._platform.store.secrets.access(wanted.name, wanted.version)
+        return value.decode("utf-8")
 
     def limits(self, message: Json) -> list[Resources]:
         """Of each replica."""

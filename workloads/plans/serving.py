@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.plans import autoscaling, environment, images, machines, names
+from workloads.plans import autoscaling, environment, images, machines, names, secrets
 from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resources, container_name
 from workloads.plans.errors import InvalidWish
 
@@ -176,6 +176,7 @@ def plan(model: DeployedModel, token: str, config: PlatformConfig) -> Group:
 
 
 def _server(model: DeployedModel, token: str, config: PlatformConfig) -> ContainerSpec:
+    secrets.refuse(model.env, "a model's containerSpec.env")
     service = {**environment.platform(config), **environment.home(model.image)}
     env = environment.variables(service, model.env, serving_variables(model))
     return ContainerSpec(

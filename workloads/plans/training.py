@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from workloads import contract
 from workloads.config import PlatformConfig
-from workloads.plans import egress, environment, images, machines, names
+from workloads.plans import egress, environment, machines, names, secrets
 from workloads.plans.container import INDEX, ContainerSpec, Group, Resources, container_name
 from workloads.plans.errors import InvalidWish
+from workloads.plans.program import program
 
 KIND: Final = "custom_job"
-ENTRY_POINT: Final = ("python3", "-m", "workloads.training")  # of our images: installs packages, runs the module
 GB: Final = 10**9
 MIB: Final = 2**20
 TF_ROLES: Final = ("chief", "worker", "ps", "evaluator")  # of worker pools 0 to 3, as TF_CONFIG calls them
@@ -35,13 +35,14 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Program:
-    """What a replica runs."""
+class _Job:
+    """What all pools of an attempt share."""
 
-    image: str
-    command: tuple[str, ...]
-    args: tuple[str, ...]
-    env: Mapping[str, str]
+    name: str
+    spec: Json
+    attempt: int
+    files: Mapping[str, str]
+    values: Mapping[secrets.Reference, str]
 
 
 def pools(job_spec: Json) -> list[Pool]:
@@ -60,44 +61,6 @@ def pools(job_spec: Json) -> list[Pool]:
         if count < 0:
             raise InvalidWish(f"jobSpec.workerPoolSpecs[{number}].replicaCount is {count}: it can't be negative")
     return [Pool(specs[number], number, count) for number, count in enumerate(counts) if count]
-
-
-def program(pool_spec: Json, config: PlatformConfig, where: str, offline: bool = False) -> Program:
-    """Image, command, arguments and the user's variables of one pool.
-
-    Args:
-        offline: its packages can't be completed from an index.
-
-    Raises:
-        InvalidWish: neither or both of containerSpec and pythonPackageSpec, or a part of it is missing or unknown.
-    """
-    container, package = pool_spec.get("containerSpec"), pool_spec.get("pythonPackageSpec")
-    if (container is None) == (package is None):
-        raise InvalidWish(f"{where} needs exactly one of containerSpec and pythonPackageSpec")
-    if container is not None:
-        return Program(
-            images.resolve(container.get("imageUri", ""), config.images),
-            tuple(container.get("command", ())),
-            tuple(container.get("args", ())),
-            environment.user_variables(container.get("env", ()), f"{where}.containerSpec"),
-        )
-    return _python_package(package or {}, config, f"{where}.pythonPackageSpec", offline)
-
-
-def _python_package(package: Json, config: PlatformConfig, where: str, offline: bool) -> Program:
-    executor = package.get("executorImageUri", "")
-    if images.parse(executor) is None:
-        raise InvalidWish(
-            f"{where}.executorImageUri {executor!r} must be one of Vertex' prebuilt training images; "
-            "with an image of your own use containerSpec"
-        )
-    uris, module = package.get("packageUris") or [], package.get("pythonModule", "")
-    if not uris or not module:
-        raise InvalidWish(f"{where} needs packageUris (at least one gs:// URI) and pythonModule")
-    packages = [part for uri in uris for part in ("--package-uri", str(uri))]
-    args = (*packages, *(("--offline",) if offline else ()), "--module", str(module), "--", *package.get("args", ()))
-    env = environment.user_variables(package.get("env", ()), where)
-    return Program(images.resolve(executor, config.images), ENTRY_POINT, args, env)
 
 
 def limits(job_spec: Json, config: PlatformConfig) -> list[Resources]:
@@ -130,7 +93,13 @@ def check(job_spec: Json, config: PlatformConfig) -> None:
 
 
 def plan(
-    name: str, job_spec: Json, attempt: int, token: str, config: PlatformConfig, keys: Mapping[str, str] | None = None
+    name: str,
+    job_spec: Json,
+    attempt: int,
+    token: str,
+    config: PlatformConfig,
+    keys: Mapping[str, str] | None = None,
+    values: Mapping[secrets.Reference, str] | None = None,
 ) -> list[Group]:
     """A group per worker pool, the primary's first.
 
@@ -139,15 +108,18 @@ def plan(
         attempt: which try this is, from 0; each has containers of its own.
         token: the job's own bearer token.
         keys: files with the S3 keys that belong to it.
+        values: of the secrets that its variables refer to.
 
     Raises:
         InvalidWish: with what is wrong and where.
     """
     files = {**environment.secret_files(config, token), **(keys or {})}
-    return [Group(_worker(name, job_spec, attempt, files, config, pool), pool.replicas) for pool in pools(job_spec)]
+    job = _Job(name, job_spec, attempt, files, values or {})
+    return [Group(_worker(job, config, pool), pool.replicas) for pool in pools(job_spec)]
 
 
-def _worker(name: str, job_spec: Json, attempt: int, files: Json, config: PlatformConfig, pool: Pool) -> ContainerSpec:
+def _worker(job: _Job, config: PlatformConfig, pool: Pool) -> ContainerSpec:
+    name, job_spec, attempt = job.name, job.spec, job.attempt
     is_let_out = egress.is_given(job_spec, config)
     runs = program(pool.spec, config, f"jobSpec.workerPoolSpecs[{pool.number}]", offline=not is_let_out)
     contracted = {
@@ -160,14 +132,15 @@ def _worker(name: str, job_spec: Json, attempt: int, files: Json, config: Platfo
         **environment.s3(config),
         **environment.home(_image_uri(pool.spec)),
     }
+    user, secret_files = secrets.deliver(runs.env, job.values)
     return ContainerSpec(
         name=_group_name(name, attempt, pool),
         image=runs.image,
         resources=replace(machines.resources(pool.machine, config), disk_mib=_disk_mib(pool.spec, config)),
         command=runs.command,
         args=runs.args,
-        env=environment.variables(service, runs.env, contracted),
-        files=files,
+        env=environment.variables(service, user, contracted),
+        files={**job.files, **secret_files},
         mounts=environment.gcs_mounts(config, buckets(job_spec, config)),
         egress=is_let_out,
         labels={

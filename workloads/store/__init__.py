@@ -14,6 +14,7 @@ from workloads.store.audit import Deed, Entry
 from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, SchemaError, StoreError, Unavailable
 from workloads.store.leader import Leadership
 from workloads.store.resource import Json, LogLine, Resource
+from workloads.store.sealing import Seal
 from workloads.store.store import Change, Store
 
 __all__ = [
@@ -37,7 +38,7 @@ __all__ = [
 
 
 def open_store(config: PlatformConfig) -> Store:
-    """The stack's store, with the password from its secret file."""
+    """The stack's store, with its password and the key of users' secrets from their files."""
     return Store(
         make_conninfo(
             host=config.database_host,
@@ -45,5 +46,6 @@ def open_store(config: PlatformConfig) -> Store:
             dbname=config.database_name,
             user=config.database_user,
             password=contract.read_secret(contract.SECRET_DATABASE_PASSWORD),
-        )
+        ),
+        seal=Seal(contract.read_secret(contract.SECRET_SECRETS_KEY)),
     )

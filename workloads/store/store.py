@@ -16,6 +16,8 @@ from workloads.store.database import Connection, Database
 from workloads.store.listener import CHANNEL, Listener
 from workloads.store.logs import CAP_BYTES, Logs
 from workloads.store.resource import Json, LogLine, Resource, collection_of
+from workloads.store.sealing import Seal
+from workloads.store.secrets import Secrets
 
 # Columns in the order of Resource's attributes.
 INSERT: Final = """
@@ -61,13 +63,20 @@ class Store:
     """The rows. Safe to use from several threads; `wait` by one at a time."""
 
     def __init__(
-        self, conninfo: str, *, wait_s: float = 60.0, max_connections: int = 8, log_cap_bytes: int = CAP_BYTES
+        self,
+        conninfo: str,
+        *,
+        wait_s: float = 60.0,
+        max_connections: int = 8,
+        log_cap_bytes: int = CAP_BYTES,
+        seal: Seal | None = None,
     ) -> None:
         """Connect, wait up to `wait_s` for a database that is still starting, and bring its schema forward."""
         self._database = Database(conninfo, wait_s, max_connections)
         self._listener = Listener(self._database)
         self._logs = Logs(self._database, log_cap_bytes)
         self.audit = Audit(self._database)
+        self.secrets = Secrets(self._database, seal)
 
     @staticmethod
     def new_id() -> str:

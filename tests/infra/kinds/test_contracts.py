@@ -31,13 +31,13 @@ TOP = ("docker:index/network:Network", "pulumi:providers:kubernetes", "kubernete
 KEY = "k" * 40
 SHARED_MODULES = {"images", "links"}
 KINDS: Mapping[str, tuple[str, Make]] = {
-    "api": (tokens.API, lambda on: Api("it", ApiArgs("{}", DATABASE, STORE, KEY), on)),
+    "api": (tokens.API, lambda on: Api("it", ApiArgs("{}", DATABASE, STORE, KEY, KEY), on)),
     "database": (tokens.DATABASE, lambda on: Database("it", DatabaseArgs(), on)),
     "endpoint": (tokens.ENDPOINT, lambda on: Endpoint("it", endpoint_args(model()), on)),
     "gateway": (tokens.GATEWAY, lambda on: Gateway("it", GatewayArgs("test", KEY), on)),
     "job_runner": (
         tokens.JOB_RUNNER,
-        lambda on: JobRunner("it", JobRunnerArgs("{}", DATABASE, STORE, KEY), on),
+        lambda on: JobRunner("it", JobRunnerArgs("{}", DATABASE, STORE, KEY, KEY), on),
     ),
     "model_registry": (
         tokens.MODEL_REGISTRY,

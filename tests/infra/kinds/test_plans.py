@@ -33,8 +33,8 @@ PLANS: dict[str, ServiceSpec] = {
     "tracking": tracking.plan(
         "mlflow", tracking.TrackingArgs("test", DATABASE, STORE, "s3://b/x", "key", 5000), "image", ("127.0.0.1",)
     ),
-    "api": api.plan("api", api.ApiArgs("{}", DATABASE, STORE, "key"), "image"),
-    "job_runner": job_runner.plan("jobs", job_runner.JobRunnerArgs("{}", DATABASE, STORE, "key"), "image"),
+    "api": api.plan("api", api.ApiArgs("{}", DATABASE, STORE, "key", "other key"), "image"),
+    "job_runner": job_runner.plan("jobs", job_runner.JobRunnerArgs("{}", DATABASE, STORE, "key", "other key"), "image"),
     "gateway": gateway.plan("door", gateway.GatewayArgs("test", "key", 8080), "image"),
 }
 

@@ -16,6 +16,7 @@ from workloads.api.handlers import Context
 from workloads.config import AcceleratorType, Capacity, MachineType, PlatformConfig
 from workloads.registry import NotFound, Registry
 from workloads.store import Store
+from workloads.store.sealing import Seal
 
 KEY = "test-signing-key-of-at-least-32-bytes"
 PARENT = "projects/test-project/locations/us-central1"
@@ -68,7 +69,7 @@ class OneModel:
 @pytest.fixture(scope="session")
 def shared_context(config: PlatformConfig, postgres: PostgresServer) -> Iterator[Context]:
     """What handlers get, once for all tests: making a database and a server for each would take a second."""
-    store = Store(postgres.new_database(), wait_s=5)
+    store = Store(postgres.new_database(), wait_s=5, seal=Seal("the key of the tests' secrets"))
     yield Context(config, store, cast("Registry", OneModel()))
     store.close()
 
@@ -78,6 +79,7 @@ def context(shared_context: Context) -> Context:
     """The same, with an empty store."""
     with shared_context.store._database.transaction() as connection:
         connection.execute("DELETE FROM resources")
+        connection.execute("DELETE FROM secrets")
     return shared_context
 
 

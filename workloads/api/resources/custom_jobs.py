@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from workloads.api import checks, crud
+from workloads.api import checks, crud, secret_manager
 from workloads.api.errors import invalid
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.plans import training
@@ -88,4 +88,13 @@ def cancel(context: Context, call: Call) -> Json:
 
 
 CUSTOM_JOB: Final = crud.Kind("JobService", "CustomJob", "customJobs", _prepare, check_delete=check_not_running)
-HANDLERS: Handlers = {**crud.handlers(CUSTOM_JOB), "JobService.CancelCustomJob": cancel}
+_CRUD: Final = crud.handlers(CUSTOM_JOB)
+
+
+def create(context: Context, call: Call) -> Json:
+    """A new job, if its author may open the secrets that it refers to."""
+    secret_manager.require(context, call.principal, call.request["customJob"]["jobSpec"])
+    return _CRUD["JobService.CreateCustomJob"](context, call)
+
+
+HANDLERS: Handlers = {**_CRUD, "JobService.CreateCustomJob": create, "JobService.CancelCustomJob": cancel}

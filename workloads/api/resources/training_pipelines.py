@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from workloads.api import checks, crud
+from workloads.api import checks, crud, secret_manager
 from workloads.api.errors import invalid, unimplemented
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.api.resources import custom_jobs, models
 from workloads.api.vertex import messages
-from workloads.plans import pipelines
+from workloads.plans import pipelines, secrets
 from workloads.store import Resource
 
 CUSTOM_TASK: Final = "gs://google-cloud-aiplatform/schema/trainingjob/definition/custom_task_1.0.0.yaml"
@@ -75,4 +75,19 @@ def cancel(context: Context, call: Call) -> Json:
 TRAINING_PIPELINE: Final = crud.Kind(
     "PipelineService", "TrainingPipeline", "trainingPipelines", _prepare, check_delete=_check_delete
 )
-HANDLERS: Handlers = {**crud.handlers(TRAINING_PIPELINE), "PipelineService.CancelTrainingPipeline": cancel}
+_CRUD: Final = crud.handlers(TRAINING_PIPELINE)
+
+
+def create(context: Context, call: Call) -> Json:
+    """A new pipeline, if its author may open the secrets that its job refers to."""
+    inputs = call.request["trainingPipeline"]["trainingTaskInputs"]
+    if secrets.SCHEME in str(inputs):
+        secret_manager.require(context, call.principal, job_spec(inputs))
+    return _CRUD["PipelineService.CreateTrainingPipeline"](context, call)
+
+
+HANDLERS: Handlers = {
+    **_CRUD,
+    "PipelineService.CreateTrainingPipeline": create,
+    "PipelineService.CancelTrainingPipeline": cancel,
+}

@@ -11,6 +11,7 @@ from toolchain.plugins.docker.fields import labels_from_map, labels_to_map, rena
 
 IPAM_NAMES = {"subnet": "Subnet", "ipRange": "IPRange", "gateway": "Gateway", "auxAddress": "AuxiliaryAddresses"}
 UNUSED_WITHIN_S: Final = 30.0  # as the official provider waits
+UNUSED_PAUSE_S: Final = 0.2
 LABEL_FIELDS = frozenset({"label", "value"})
 TABLE = {
     "name": Property(Kind.STRING),
@@ -79,24 +80,22 @@ class Network(Resource):
 
     def delete(self, call: Call, identifier: str, inputs: Properties) -> None:
         """Remove the network; who still uses it is waited for, as containers go at the same time, and then told."""
-        from docker.errors import NotFound
+        from docker.errors import APIError, NotFound
 
-        network = self._once_unused(identifier)
-        if network is None:
-            return
-        users = ", ".join(sorted(user["Name"] for user in (network.get("Containers") or {}).values()))
-        lost = "; if it says active endpoints though nobody uses it, it has lost count: restart the engine and repeat"
-        with doing(f"remove the network {network['Name']}" + (f", which {users} still use" if users else lost)):
-            try:
-                self._engine.client().remove_network(identifier)
-            except NotFound:
-                return
-
-    def _once_unused(self, identifier: str) -> dict[str, Any] | None:
         deadline = time.monotonic() + UNUSED_WITHIN_S
-        while (network := self._inspect(identifier)) and network.get("Containers") and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return network
+        while network := self._inspect(identifier):
+            users = ", ".join(sorted(user["Name"] for user in (network.get("Containers") or {}).values()))
+            lost = "; if it says active endpoints though nobody uses it, it has lost count: restart the engine, repeat"
+            with doing(f"remove the network {network['Name']}" + (f", which {users} still use" if users else lost)):
+                try:
+                    self._engine.client().remove_network(identifier)
+                    return
+                except NotFound:
+                    return
+                except APIError as error:  # one who leaves is shown no more, but counts, until it has left
+                    if "active endpoints" not in str(error.explanation) or time.monotonic() > deadline:
+                        raise
+            time.sleep(UNUSED_PAUSE_S)
 
     def _present(self, identifier: str) -> dict[str, Any]:
         network = self._inspect(identifier)

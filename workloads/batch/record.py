@@ -1,7 +1,8 @@
-"""The durable record of what is done, in the job's output folder: a driver that begins again does only the rest.
+"""The durable record of what is done: a driver that begins again does only the rest.
 
-`_parts/plan.json` holds the parts, `_parts/0007.json` the counts of the seventh once its outputs are whole, and in the
-end `_parts/result.json`, in place of all these, what became of the job.
+It is beside the job's output folder, in which clients take every object for an output: of `out/prediction-x`,
+`out/_parts/prediction-x/plan.json` holds the parts, `0007.json` there the counts of the seventh once its outputs are
+whole, and in the end `result.json`, in place of all these, what became of the job.
 """
 
 import json
@@ -25,7 +26,8 @@ class Record:
 
     def __init__(self, objects: Objects, directory: str) -> None:
         self._objects = objects
-        self._folder = f"{directory.rstrip('/')}/{_FOLDER}"
+        parent, _, name = directory.rstrip("/").rpartition("/")
+        self._folder = f"{parent}/{_FOLDER}/{name}"
 
     def plan(self) -> list[Part] | None:
         """The parts; None when they are not decided."""

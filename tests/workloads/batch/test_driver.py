@@ -111,7 +111,7 @@ def test_good_rows_are_predicted_and_bad_ones_told(tmp_path: Path) -> None:
     assert len(result.errors) == 3
     assert Result.from_line(json.dumps(result.__dict__)) == result
     names = sorted(path.name for path in (tmp_path / "b" / "out").iterdir())
-    assert names == ["_parts", "errors_0001.jsonl", "predictions_0001.jsonl"]
+    assert names == ["errors_0001.jsonl", "predictions_0001.jsonl"]
 
 
 def test_parameters_go_with_every_request_and_wildcards_find_all_files(tmp_path: Path) -> None:

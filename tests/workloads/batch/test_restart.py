@@ -86,7 +86,7 @@ def test_the_plan_is_made_once(tmp_path: Path) -> None:
         objects = Folder(tmp_path)
         record = Record(objects, wanted.output_directory)
         run(wanted, objects)
-        (tmp_path / "b" / "out" / "_parts" / "result.json").unlink()
+        (tmp_path / "b" / "_parts" / "out" / "result.json").unlink()
         record.keep_plan([])
         (tmp_path / "b" / "in2.jsonl").write_text("3\n")
         assert run(wanted, objects).successful_count == 0

@@ -1,11 +1,8 @@
 """Who reaches what: every address on which anything of the stack listens is tried from everywhere."""
 
 import os
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -39,26 +36,9 @@ except OSError as error:
 """
 
 
-@contextmanager
-def _outside() -> Iterator[tuple[str, str]]:
-    """A server of this machine's, at the address by which it is known outside."""
-    own = reach.own_address()
-    with socket.create_server((own, 0)) as server:
-        threading.Thread(target=_accept, args=(server,), daemon=True).start()
-        yield own, str(server.getsockname()[1])
-
-
-def _accept(server: socket.socket) -> None:
-    while True:
-        try:
-            server.accept()[0].close()
-        except OSError:
-            return
-
-
 def test_no_way_out_unless_asked_for(stack: Stack, vertex: cairn.Connection) -> None:
     """A job reaches nothing outside the stack; one whose message names a network does, and still reaches the stack."""
-    with _outside() as (address, port):
+    with stack.site.outside() as (address, port):
         shut = jobs.submit("shut", jobs.pool("python3", "-c", OUT, address, port))
         opened = jobs.submit("open", jobs.pool("python3", "-c", OUT, address, port), network=VPC)
         assert jobs.wait_for(opened) == jobs.SUCCEEDED, opened.error

@@ -81,6 +81,9 @@ class Site(Protocol):
     def devices(self, resource: str, count: int) -> AbstractContextManager[None]:
         """The place has so many devices of a kind while this is entered."""
 
+    def outside(self) -> AbstractContextManager[tuple[str, str]]:
+        """Something outside every stack that accepts connections, and is in reach of containers that may go out."""
+
     def execute(self, stack: str, service: str, *command: str) -> str:
         """What a command prints inside a service's container."""
 

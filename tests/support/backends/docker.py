@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import docker
@@ -106,6 +106,10 @@ class DockerSite:
     def devices(self, resource: str, count: int) -> Iterator[None]:
         """An engine's GPUs are real or not there: none to give."""
         yield
+
+    def outside(self) -> AbstractContextManager[tuple[str, str]]:
+        """This machine, at the address by which it is known outside."""
+        return reach.listening(reach.own_address())
 
     def execute(self, stack: str, service: str, *command: str) -> str:
         """`docker exec`."""

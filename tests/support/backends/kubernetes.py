@@ -22,6 +22,7 @@ from workloads.plans.pods import label_value
 BASE_IMAGE: Final = "cairn-base:latest"
 CPU_REQUESTS: Final = 0.2  # of a job's limit: other stacks and tests may be on the node
 LESS_CPU: Final = "900m"
+DNS_READY_PORT: Final = "8181"
 GONE_S: Final = 60.0
 
 
@@ -174,6 +175,12 @@ class KubernetesSite:
         """None takes the resource away."""
         sizes = {resource: count}
         self._core.patch_node_status(node, {"status": {"capacity": sizes, "allocatable": sizes}})
+
+    @contextmanager
+    def outside(self) -> Iterator[tuple[str, str]]:
+        """The readiness port of the cluster's DNS, in another namespace: the node itself may not call the machine."""
+        (pod,) = self._core.list_namespaced_pod("kube-system", label_selector="k8s-app=kube-dns").items
+        yield str(pod.status.pod_ip), DNS_READY_PORT
 
     def execute(self, stack: str, service: str, *command: str) -> str:
         """`kubectl exec`."""

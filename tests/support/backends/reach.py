@@ -2,6 +2,9 @@
 
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 Address = tuple[str, int]
@@ -61,3 +64,19 @@ def own_address() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("198.51.100.1", 9))  # nothing is sent
         return str(probe.getsockname()[0])
+
+
+@contextmanager
+def listening(host: str) -> Iterator[tuple[str, str]]:
+    """A server of this machine's on that address: host and port, as a command line has them."""
+    with socket.create_server((host, 0)) as server:
+        threading.Thread(target=_accept, args=(server,), daemon=True).start()
+        yield host, str(server.getsockname()[1])
+
+
+def _accept(server: socket.socket) -> None:
+    while True:
+        try:
+            server.accept()[0].close()
+        except OSError:
+            return

@@ -27,8 +27,10 @@ PATHS = (
     "/staging", "/metrics", "/cairn/v1/status", "/docs", "/openapi.json", "/stats",
 )  # fmt: skip
 REFUSED = {400, 401, 403, 404, 405}
+# It waits first: on the project's own cluster the rules for a new pod come a moment after its start.
 OUT = """
-import socket, sys
+import socket, sys, time
+time.sleep(5)
 try:
     socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()
 except OSError as error:

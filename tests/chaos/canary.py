@@ -3,20 +3,15 @@
 Not in `make test`: on a busy machine requests have failed at the reload that begins a rollout, which is not explained.
 """
 
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from google.cloud import storage
 
-import cairn
+from tests.chaos.connected import connected, versions
 from tests.chaos.trial import Trial
 from tests.conformance import serving
-from tests.support.backends import SITES
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack
 
 ENDED = {"good": "PROMOTED", "slow": "ROLLED_BACK"}
 WITHIN_S = 120.0
@@ -24,21 +19,10 @@ WITHIN_S = 120.0
 
 def run(trial: Trial) -> None:
     """Once, or ten times, each from the endpoints' beginning to their removal."""
-    site = SITES[trial.backend]()
-    with (
-        site.open(),
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(site, Path(folder)) as stack,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for key, value in stack.variables.items():
-            patch.setenv(key, value)
-        cairn.connect()
-        bucket = storage.Client().bucket(stack.staging_bucket)
-        first = serving.upload(bucket, 1.0, model_id="constant")
-        second = serving.upload(bucket, 2.0, parent_model=first.resource_name)
+    with connected(trial) as (stack, folder):
+        first, second = versions(stack)
         for number in range(trial.count(1, 10)):
-            with stack.changed(Path(folder), endpoints=_endpoints(str(first.uri), str(second.uri))):
+            with stack.changed(folder, endpoints=_endpoints(str(first.uri), str(second.uri))):
                 trial.report(f"round {number + 1}: {_round(stack)} predictions, none failed")
 
 

@@ -1,19 +1,15 @@
 """100,000 predictions while versions come and go, splits change and replicas die: none fails; about 15 minutes."""
 
 import os
-import tempfile
 import time
-from pathlib import Path
 
-import pytest
-from google.cloud import aiplatform, storage
+from google.cloud import aiplatform
 
-import cairn
+from tests.chaos.connected import connected, versions
 from tests.chaos.trial import Trial
 from tests.conformance import serving
 from tests.conformance.traffic import ALLOWED, Traffic, upheaval
-from tests.support.backends import SITES
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack
 
 TOTAL = 100_000
 ROUND = 10_000  # requests for each split, so that half a point is far more than chance
@@ -21,23 +17,12 @@ ROUND = 10_000  # requests for each split, so that half a point is far more than
 
 def run(trial: Trial) -> None:
     """Rounds of changes until enough have been answered."""
-    site = SITES[trial.backend]()
-    with (
-        site.open(),
-        tempfile.TemporaryDirectory() as folder,
-        running_stack(site, Path(folder)) as stack,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for key, value in stack.variables.items():
-            patch.setenv(key, value)
-        cairn.connect()
+    with connected(trial) as (stack, _):
         _rounds(trial, stack)
 
 
 def _rounds(trial: Trial, stack: Stack) -> None:
-    bucket = storage.Client().bucket(stack.staging_bucket)
-    first = serving.upload(bucket, 1.0, model_id="constant")
-    second = serving.upload(bucket, 2.0, parent_model=first.resource_name)
+    first, second = versions(stack)
     endpoint = aiplatform.Endpoint.create(display_name=f"chaos-{os.getpid()}")
     serving.deploy(endpoint, first, "one", 100, min_replica_count=2)
     start = time.monotonic()

@@ -101,7 +101,12 @@ def _shown(endpoint: str, model_id: str, measure: Measure, in_flight: int) -> di
 
 
 def in_flight(statistics: str) -> dict[str, int]:
-    """By backend, sessions and queued requests in the CSV of HAProxy's `show stat`. Pure."""
+    """By backend, sessions and queued requests in the CSV of HAProxy's `show stat`. Pure.
+
+    A worker that has ended since it was listed answers with words instead: it has nothing under way.
+    """
+    if not statistics.startswith("# pxname"):
+        return {}
     header, *rows = [line for line in statistics.lstrip("# ").splitlines() if line]
     names = header.split(",")
     found = (dict(zip(names, row.split(","), strict=False)) for row in rows)

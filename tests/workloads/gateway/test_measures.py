@@ -4,6 +4,8 @@ import os
 import time
 from threading import Thread
 
+import pytest
+
 from tests.workloads.gateway.test_routes import model, text
 from workloads.gateway.measures import BOUNDS_MS, Measures, Pipe, in_flight
 from workloads.gateway.routes import parse
@@ -37,6 +39,12 @@ def test_a_model_that_nobody_has_asked_is_there_with_zeros() -> None:
 def test_requests_under_way_are_read_from_the_statistics() -> None:
     """Of backends only: being answered and queued."""
     assert in_flight(STATISTICS) == {"splits": 0, "model.9.1": 5, "api": 1}
+
+
+@pytest.mark.parametrize("answer", ["", "Can't find the target PID matching the prefix '@!41'\n", "\n", "# "])
+def test_a_worker_that_has_ended_meanwhile_has_nothing_under_way(answer: str) -> None:
+    """Its answer is none: that must not cost the measures of the others."""
+    assert in_flight(answer) == {}
 
 
 def test_workers_write_lines_in_any_pieces() -> None:

@@ -1,11 +1,13 @@
-"""`make check`, `test`, `bench` and `chaos`: which commands they are, run one after the other with their times.
+"""`make check`, `test`, `bench` and `chaos`: which commands they are, with their times.
 
 Called by __main__.py.
 """
 
+import re
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
 from toolchain.cluster.borrowed import borrowed
@@ -21,8 +23,8 @@ CHECKS = (
     ("mypy", ".venv/bin/mypy"),
     ("import rules", ".venv/bin/lint-imports"),
 )
-# Processes apart: Pulumi's messages and Google's define google.rpc.Status twice, which one process can't hold.
 CONFORMANCE = "tests/conformance"
+CONTROLLERS = "tests/integration/controllers"
 PULUMI_SIDE = (
     "tests/infra",
     "tests/policies",
@@ -31,14 +33,28 @@ PULUMI_SIDE = (
     "tests/integration/plugins",
     "tests/integration/toolchain",
 )
-PYTEST = (".venv/bin/pytest", "--durations=15", "-q")
-OTHERS = tuple(f"--ignore={path}" for path in (CONFORMANCE, *PULUMI_SIDE))
-TESTS = (
-    ("a real stack on every backend", *PYTEST, CONFORMANCE),
-    ("tests of toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
-    ("tests of workloads and clients", *PYTEST, "tests", *OTHERS),
+PYTEST = (".venv/bin/pytest", "--durations=25", "-v")
+OTHERS = tuple(f"--ignore={path}" for path in (CONFORMANCE, CONTROLLERS, *PULUMI_SIDE))
+# Two lanes at a time, since tests of real things mostly wait. What uses the cluster is in one of them: some of it kills
+# the cluster's parts. Processes apart: Pulumi's messages and Google's define google.rpc.Status twice, which one process
+# can't hold.
+LANES = (
+    (
+        ("a real stack on Docker", *PYTEST, CONFORMANCE, "--backend=docker"),
+        ("workloads and clients", *PYTEST, "tests", *OTHERS),
+    ),
+    (
+        ("a real stack on Kubernetes", *PYTEST, CONFORMANCE, "--backend=kubernetes"),
+        ("toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
+        ("controllers on real engines", *PYTEST, CONTROLLERS),
+    ),
 )
 NOTHING_CHOSEN = 5  # pytest: no test was collected
+PROGRESS = re.compile(
+    r" (?P<verdict>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b.*\[ *(?P<percent>\d+)%\]$"
+)  # of a line of `pytest -v`
+WRONG = ("FAILED", "ERROR")
+SAID_EVERY_PERCENT = 10
 BENCHMARKS = ("benchmarks", ".venv/bin/python", "-m", "tests.bench")
 CHAOS = ("chaos", ".venv/bin/python", "-m", "tests.chaos")
 
@@ -59,11 +75,39 @@ def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
 
     The cluster comes first, since several of the processes need it.
     """
-    with _cluster(machine, report):
-        codes = [_run(machine, report, name, [*command, *arguments]) for name, *command in TESTS]
+    with _cluster(machine, report), ThreadPoolExecutor(len(LANES)) as pool:
+        lanes = pool.map(lambda lane: [_pytest(machine, report, each, arguments) for each in lane], LANES)
+        codes = [code for lane in lanes for code in lane]
     if arguments:  # a choice may leave nothing in one process
         codes = [code for code in codes if code != NOTHING_CHOSEN] or [NOTHING_CHOSEN]
     return next((code for code in codes if code), 0)
+
+
+def _pytest(machine: Machine, report: Report, tests: tuple[str, ...], arguments: Sequence[str]) -> int:
+    """One process of tests; how far it is and what failed is said at once, its whole account at the end."""
+    name, *command = tests
+    start, said, account = time.monotonic(), 0, list[str]()
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=machine.root,
+        env=machine.pulumi_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            found = PROGRESS.search(line)
+            if not found:
+                account.append(line)
+                continue
+            if found["verdict"] in WRONG:
+                report(f"✗ {name}: {line.split()[0]}")
+            if int(found["percent"]) >= said + SAID_EVERY_PERCENT:
+                said = int(found["percent"])
+                report(f"· {name}: {said} % ({time.monotonic() - start:.0f} s)")
+    report("".join(account))
+    report(f"{'✗' if process.returncode else '✓'} {name} ({time.monotonic() - start:.1f} s)")
+    return process.returncode
 
 
 def _cluster(machine: Machine, report: Report) -> AbstractContextManager[object]:

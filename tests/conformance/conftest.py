@@ -1,6 +1,7 @@
 """One suite, every backend: a real stack on each, shared by all tests there, and Google's clients connected to it.
 
-`-k docker` or `-k kubernetes` chooses a backend. What only one has is marked: pytest.mark.backends("kubernetes").
+`--backend docker` or `--backend kubernetes` chooses one; `make test` runs both at a time that way. What only one has is
+marked: pytest.mark.backends("kubernetes").
 """
 
 import os
@@ -17,6 +18,11 @@ from tests.support.backends.base import Site
 from tests.support.stack import Stack, running_stack
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """So that two processes may test two backends at a time."""
+    parser.addoption("--backend", choices=tuple(SITES), help="only the tests of this backend")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The suite's own mark."""
     config.addinivalue_line("markers", "backends(*names): what the test is about is only there")
@@ -30,9 +36,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of one backend after each other: only one stack is up at a time."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All tests of one backend after each other: only one stack is up at a time. With --backend, one backend's only."""
     items.sort(key=_backend)
+    chosen = config.getoption("--backend")
+    if chosen:
+        number = [*SITES].index(chosen)
+        left = [each for each in items if max(0, _backend(each)) != number]  # those without a stack: with the first's
+        config.hook.pytest_deselected(items=left)
+        items[:] = [each for each in items if each not in left]
 
 
 def _backend(item: pytest.Item) -> int:

@@ -110,7 +110,7 @@ class Endpoints:
     def _is_down(self, name: str, container: Container | None, probe: Probe) -> bool:
         """Whether the server gets no traffic; one that does not even accept connections is restarted besides."""
         if container is None or container.phase != "running":
-            return container is None
+            return False  # it may be newer than what was read; one that is gone accepts nothing, which the gateway sees
         self._failed[name] = self._count(self._failed, name, probes.is_healthy(container.address, probe))
         reached = not self._failed[name] or probes.accepts(container.address, probe)
         self._unreachable[name] = self._count(self._unreachable, name, reached)

@@ -29,11 +29,9 @@ _STATUS: Final = {
     504: "DEADLINE_EXCEEDED",
 }
 # A prediction has no effect beside its answer, so it may be asked again elsewhere even when a server died over it.
-_SERVER: Final = "check inter 2s fastinter 500ms fall 2 rise 1 resolvers dns init-addr last,libc,none"
-
-
-# Of a model whose servers come and go: the first that does not accept sends its request to the next, or the holder.
-_MARKED: Final = "observe layer4 error-limit 1 on-error mark-down"
+_FOUND: Final = "check inter 2s fastinter 500ms fall 2 rise 1 resolvers dns init-addr last,libc,none"
+# The first request that a server does not accept goes to the next, or the holder, and so do those after it.
+_SERVER: Final = f"{_FOUND} observe layer4 error-limit 1 on-error mark-down"
 
 
 @dataclass(frozen=True)
@@ -155,16 +153,13 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
         "    " + http_error(503, f"No replica of {what} answers; see `cairn logs {endpoint.name}` and `cairn status`."),
         "    " + http_error(504, f"A replica of {what} didn't answer in time; see `cairn logs {endpoint.name}`."),
     ]
-    marked = f" {_MARKED}" if model.hold_s else ""
     lines += [
-        f"    server {server.replace(':', '-')} {whole(server, places.domain)} @SERVER@{marked}"
-        for server in model.servers
+        f"    server {server.replace(':', '-')} {whole(server, places.domain)} @SERVER@" for server in model.servers
     ]
-    if model.hold_s:
-        lines += [
-            f"    http-request set-header {HOLDS} {backend(endpoint, model.id)}",
-            f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
-        ]
+    lines += [
+        f"    http-request set-header {HOLDS} {backend(endpoint, model.id)}",
+        f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
+    ]
     return "\n".join(lines) + "\n"
 
 

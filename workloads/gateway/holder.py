@@ -1,5 +1,7 @@
 """Holds predictions for a deployed model that has no server up, until it has one. Runs in the agent.
 
+The model may be asleep (scaled to zero), or its only replica was killed and is on its way back.
+
 HAProxy sends to the holder, over a socket, what no server of the model can take (a `backup` server, config.py). The
 holder keeps each request, tells whoever waits in `wakes`, and hands it to the first server that the table has and that
 accepts; so it outlives reloads, which old workers of HAProxy do not. It is bounded in time and number.
@@ -114,7 +116,7 @@ def _reason(found: tuple[str, DeployedModel] | None, longest: float) -> str:
     if found is None:
         return "The deployed model was undeployed while the prediction waited for it."
     endpoint, model = found
-    why = model.reason or "its servers are still starting; see `cairn status`."
+    why = model.reason or f"see `cairn logs {endpoint}` and `cairn status`."
     return f"Deployed model {model.id} of {endpoint} had no server, and none came within {longest:g} s: {why}"
 
 

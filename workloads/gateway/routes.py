@@ -14,6 +14,7 @@ _ID: Final = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
 _ROUTE: Final = re.compile(r"^/[A-Za-z0-9._~!$&()*+,;=:@%/-]*$")
 _SERVER: Final = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):([1-9][0-9]{0,4})$")
 _ALL: Final = 100  # percent
+BRIEF_HOLD_S: Final = 10.0  # a replica that was killed answers again within that
 
 
 class InvalidRoutes(ValueError):
@@ -22,7 +23,12 @@ class InvalidRoutes(ValueError):
 
 @dataclass(frozen=True)
 class DeployedModel:
-    """A model version on an endpoint and where its replicas answer ("host:port" each)."""
+    """A model version on an endpoint and where its replicas answer ("host:port" each).
+
+    Attributes:
+        hold_s: how long a request waits while no replica is up.
+        reason: why none may be, as the controllers say it.
+    """
 
     id: str
     weight: int
@@ -31,7 +37,7 @@ class DeployedModel:
     display_name: str
     predict_route: str
     servers: tuple[str, ...]
-    hold_s: float = 0.0
+    hold_s: float = BRIEF_HOLD_S
     reason: str = ""
 
 

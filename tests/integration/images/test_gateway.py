@@ -76,6 +76,9 @@ class Gateway:
         return status, json.loads(body)
 
 
+BRIEFLY = {"hold": {"seconds": 1, "reason": ""}}  # what no server takes is refused after a second
+
+
 def server(lab: Lab, name: str) -> Container:
     """A model server of this name that accepts connections."""
     script = {str(SUPPORT / "model_server.py"): "/model_server.py"}
@@ -318,10 +321,10 @@ def test_a_new_container_serves_the_stored_routes(one: Gateway) -> None:
 
 
 def test_a_replica_that_dies_is_not_noticed(lab: Lab) -> None:
-    """One of two replicas is killed under load: every request is answered. Then the other: 503 that says what to do."""
+    """One of two replicas is killed under load: every request is answered. Then the other: soon 503 that tells more."""
     gateway = Gateway(lab)
     first, second = server(lab, "a"), server(lab, "b")
-    gateway.put(table(model("1", 100, "a", "b")))
+    gateway.put(table(model("1", 100, "a", "b") | BRIEFLY))
     answers: Counter[str] = Counter()
     threads = in_threads(4, lambda: count_answers(gateway, 400, answers))
     time.sleep(0.3)
@@ -336,11 +339,27 @@ def test_a_replica_that_dies_is_not_noticed(lab: Lab) -> None:
     assert f"cairn logs {ENDPOINT}" in error["message"]
 
 
+def test_the_only_replica_that_dies_is_waited_for(lab: Lab) -> None:
+    """It is killed under load and started again 3 s later: requests wait meanwhile, and every one is answered."""
+    gateway = Gateway(lab)
+    only = server(lab, "a")
+    gateway.put(table(model("1", 100, "a")))
+    answers: Counter[str] = Counter()
+    threads = in_threads(4, lambda: count_answers(gateway, 400, answers))
+    time.sleep(0.3)
+    only.kill()
+    time.sleep(3)
+    only.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {"1": 1600}
+
+
 def test_a_replica_is_found_again_at_another_address(lab: Lab) -> None:
     """A server's container is replaced while another takes its address: predictions come back without a new table."""
     gateway = Gateway(lab)
     server(lab, "a").remove(force=True)
-    gateway.put(table(model("1", 100, "a")))  # not there yet, which is no error of the table
+    gateway.put(table(model("1", 100, "a") | BRIEFLY))  # not there yet, which is no error of the table
     assert gateway.predict()[0] == 503
     server(lab, "squatter")
     server(lab, "a")

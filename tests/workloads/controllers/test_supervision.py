@@ -89,6 +89,14 @@ def test_a_sick_server_gets_no_traffic(here: World, engine: FakeEngine, switch: 
     assert engine.containers["model-9-1-0"].state.restarts == 0
 
 
+def test_a_server_that_was_not_there_yet_keeps_its_traffic(here: World, engine: FakeEngine, turns: Turns) -> None:
+    """What was read of the engine may be older than the server; whether it accepts is the gateway's to see."""
+    deployed(here, 9)
+    turns.take()
+    del engine.containers["model-9-1-0"]
+    assert turns.take() == ["model-9-1-0:9"]
+
+
 def test_a_hung_server_is_restarted(here: World, engine: FakeEngine, turns: Turns) -> None:
     """One that does not even accept connections, after four checks, and after four more once again."""
     deployed(here, 9)  # nobody listens there

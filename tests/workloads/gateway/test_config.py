@@ -44,15 +44,13 @@ def test_a_deployed_model_has_a_backend_with_its_servers_and_route() -> None:
     assert "server b.c-d-80 b.c-d:80 check" in section
 
 
-def test_a_model_that_scales_to_zero_has_the_holder_behind_its_servers() -> None:
-    """Only such a model; without a server too, and a server that does not accept is left out at once."""
-    assert "unix@" not in rendered(parse(text(model())))
-    hold = {"seconds": 60, "reason": "no room"}
-    section = rendered(parse(text(model(hold=hold)))).split("backend model.9.1\n")[1]
+def test_every_model_has_the_holder_behind_its_servers() -> None:
+    """Without a server too, and a server that does not accept is left out at once."""
+    section = rendered(parse(text(model()))).split("backend model.9.1\n")[1]
     assert "server hold unix@/run/gw/hold.sock backup" in section
     assert "http-request set-header X-Cairn-Holds model.9.1" in section
     assert section.count("on-error mark-down") == 2
-    assert "server hold" in rendered(parse(text(model(hold=hold, servers=[]))))
+    assert "server hold" in rendered(parse(text(model(servers=[]))))
 
 
 @pytest.mark.parametrize("name", ["it's", 'with "quotes"', "a\nb", "%[src] $HOME \\", "ünï"])
@@ -93,4 +91,5 @@ def test_short_names_are_completed_in_a_pod() -> None:
     made = config.files(table, "stack", replace(PLACES, domain="x.svc"))[PLACES.config]
     servers = {line.split()[1]: line.split()[2] for line in made.splitlines() if line.strip().startswith("server ")}
     assert servers.pop("new_worker") == "127.0.0.1:8080"
+    assert servers.pop("hold").startswith("unix@")
     assert servers == {"api": "api.x.svc:8080", "a-8080": "a.x.svc:8080", "b.c-d-80": "b.c-d:80"}

@@ -46,12 +46,18 @@ def held(table: Table) -> Holder:
     return Holder(table.find, "")
 
 
+def listens(path: Path) -> bool:
+    """A socket's file is there a moment before anybody listens on it."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 @pytest.fixture
 def ask(held: Holder, tmp_path: Path) -> Callable[[bytes], bytes]:
     """Send what HAProxy sends; gives all that is answered."""
     path = tmp_path / "h.sock"
     threading.Thread(target=held.run, args=(path,), daemon=True).start()
-    assert eventually(path.exists)
+    assert eventually(lambda: listens(path))
 
     def ask(request: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as connection:

@@ -21,6 +21,7 @@ from typing import IO, cast
 
 CHUNK = 1 << 18
 DATA = Path("/data")
+SECRETS_KEY = Path("/run/secrets/secrets_key")
 ASIDE = ".cairn-restore"  # no bucket can have such a name
 TEMPORARY = ".sgwtmp"  # versitygw's uploads under way
 XATTR = "CAIRN.xattr."
@@ -164,6 +165,22 @@ def _rename(databases: tuple[str, ...], renames: str) -> None:
             return
 
 
+def key() -> None:
+    """What users' secrets are sealed with, in the API's container; nothing in a release that has none."""
+    out = Out()
+    if SECRETS_KEY.exists():
+        out.write(SECRETS_KEY.read_bytes())
+    out.end()
+
+
+def reseal(database: str) -> None:
+    """Users' secrets in a restored database to this stack's key; the other stack's comes in."""
+    other = b"".join(iter(In().read, b"")).decode().rstrip("\n")
+    if other:
+        command = [sys.executable, "-m", "workloads.store.resealing", f"{database}{RESTORED}"]
+        subprocess.run(command, input=other, text=True, check=True)
+
+
 def pack() -> None:
     """All buckets as a tar stream, with what S3 keeps in extended attributes."""
     out = Out()
@@ -258,7 +275,7 @@ def forget() -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (dump, used, load, swap, pack, unpack, adopt, forget)
+    each.__name__: each for each in (dump, used, load, swap, key, reseal, pack, unpack, adopt, forget)
 }
 
 if __name__ == "__main__":

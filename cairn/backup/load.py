@@ -12,7 +12,17 @@ from typing import Final
 from cairn.backup import archive, crypt
 from cairn.backup.archive import Part
 from cairn.backup.places import Place
-from cairn.backup.save import DATABASES, DESCRIPTION, FORMAT, OBJECTS, SECRET_FILE, Description, Report, shown
+from cairn.backup.save import (
+    DATABASES,
+    DESCRIPTION,
+    FORMAT,
+    OBJECTS,
+    SECRET_FILE,
+    SECRETS_KEY,
+    Description,
+    Report,
+    shown,
+)
 from cairn.errors import CairnError
 from workloads import contract
 
@@ -91,6 +101,8 @@ def _bring(part: Part, place: Place, report: Report) -> str:
     if part.name in DATABASES:
         data = shown(part.data, f"database {part.name}", report)
         place.write(contract.DATABASE_HOST, data, "load", part.name)
+    elif part.name == SECRETS_KEY:  # the databases came before it
+        place.write(contract.API_HOST, part.data, "reseal", DATABASES[0])
     elif part.name == OBJECTS:
         place.write(contract.OBJECT_STORE_HOST, shown(part.data, OBJECTS, report), "unpack")
     else:

@@ -22,6 +22,7 @@ from workloads import contract
 
 FORMAT: Final = 1
 DATABASES: Final = ("cairn", "mlflow")
+SECRETS_KEY: Final = "secrets-key"
 OBJECTS: Final = "objects"
 DESCRIPTION: Final = "description"
 SECRET_FILE: Final = 0o600
@@ -80,6 +81,7 @@ def _private(path: str, flags: int) -> int:
 def _stored(place: Place, report: Report) -> Iterator[Part]:
     for name in DATABASES:
         yield Part(name, shown(place.read(contract.DATABASE_HOST, "dump", name), f"database {name}", report))
+    yield Part(SECRETS_KEY, place.read(contract.API_HOST, "key"))
     yield Part(OBJECTS, shown(place.read(contract.OBJECT_STORE_HOST, "pack"), OBJECTS, report))
 
 

@@ -1,5 +1,6 @@
 """The drill of backup and restore: a stack is saved while it is used, and another one made of what was saved."""
 
+import base64
 import secrets
 import threading
 import time
@@ -24,9 +25,10 @@ ANSWERS_S = 120.0
 
 
 def populate(stack: Stack, versions: serving.Versions, objects: int) -> aiplatform.Endpoint:
-    """Something of everything: a served model, a job that has ended, a run of MLflow, objects of 1 MiB."""
+    """Something of everything: a served model, a job that has ended, a secret, a run of MLflow, objects of 1 MiB."""
     endpoint = aiplatform.Endpoint.create(display_name="saved")
     serving.deploy(endpoint, versions[0], "first", 100)
+    _plant_secret(stack)
     jobs.run(jobs.submit("saved", jobs.python("print('kept words')")))
     with mlflow.start_run(run_name="saved"):
         mlflow.log_param("depth", 3)
@@ -38,6 +40,17 @@ def populate(stack: Stack, versions: serving.Versions, objects: int) -> aiplatfo
         blob.metadata = {"Owner": "ada"}
         blob.upload_from_string(bytes(range(256)) * 4096, content_type="application/x-own")
     return endpoint
+
+
+def _plant_secret(stack: Stack) -> None:
+    """With two values, of which the first is disabled."""
+    url = f"{stack.api_endpoint}/v1/projects/{stack.project}/secrets"
+    with httpx.Client(headers=stack.headers, timeout=30) as http:
+        http.post(url, params={"secretId": "saved"}, json={"replication": {"automatic": {}}}).raise_for_status()
+        for value in (b"an old value", b"the value"):
+            payload = {"payload": {"data": base64.b64encode(value).decode()}}
+            http.post(f"{url}/saved:addVersion", json=payload).raise_for_status()
+        http.post(f"{url}/saved/versions/1:disable", json={}).raise_for_status()
 
 
 def wait_answers(stack: Stack, endpoint: aiplatform.Endpoint) -> float:

@@ -11,10 +11,11 @@ Inventory = dict[str, dict[str, Any]]
 
 
 def inventory(stack: Stack) -> Inventory:
-    """From kind to name to what is seen: messages, job logs, objects with their metadata, MLflow's runs."""
+    """From kind to name to what is seen: messages, job logs, secrets, objects with their metadata, MLflow's runs."""
     with httpx.Client(headers=stack.headers, timeout=60, follow_redirects=True) as http:
         found: Inventory = {name: _resources(http, stack, name) for name in COLLECTIONS}
         found["logs"] = {name: stack.logs(name) for name in found["customJobs"]}
+        found["secrets"] = _secrets(http, stack)
         found["objects"] = _objects(http, stack)
         found["runs"] = _runs(http, stack)
     return found
@@ -44,6 +45,19 @@ def pages(http: httpx.Client, url: str, items: str) -> list[dict[str, Any]]:
 
 def _resources(http: httpx.Client, stack: Stack, collection: str) -> dict[str, Any]:
     return {each["name"]: each for each in pages(http, f"{stack.vertex_url}/{collection}", collection)}
+
+
+def _secrets(http: httpx.Client, stack: Stack) -> dict[str, Any]:
+    """Every version, with its value where it is enabled."""
+    base = f"{stack.api_endpoint}/v1/"
+    found: dict[str, Any] = {}
+    for secret in pages(http, f"{base}projects/{stack.project}/secrets", "secrets"):
+        for version in pages(http, f"{base}{secret['name']}/versions", "versions"):
+            found[version["name"]] = version
+            if version["state"] == "ENABLED":
+                value = http.get(f"{base}{version['name']}:access").raise_for_status().json()
+                found[version["name"]] = {**version, "value": value["payload"]["data"]}
+    return found
 
 
 def _objects(http: httpx.Client, stack: Stack) -> dict[str, Any]:

@@ -6,11 +6,10 @@ store.update(job.name, lambda message, status: message.update(state="JOB_STATE_P
 for name in store.wait(timeout=5): …
 """
 
-from psycopg.conninfo import make_conninfo
-
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.store.audit import Deed, Entry
+from workloads.store.database import conninfo
 from workloads.store.errors import Aborted, AlreadyExists, Invalid, NotFound, SchemaError, StoreError, Unavailable
 from workloads.store.leader import Leadership
 from workloads.store.resource import Json, LogLine, Resource
@@ -40,12 +39,6 @@ __all__ = [
 def open_store(config: PlatformConfig) -> Store:
     """The stack's store, with its password and the key of users' secrets from their files."""
     return Store(
-        make_conninfo(
-            host=config.database_host,
-            port=config.database_port,
-            dbname=config.database_name,
-            user=config.database_user,
-            password=contract.read_secret(contract.SECRET_DATABASE_PASSWORD),
-        ),
+        conninfo(config, config.database_name),
         seal=Seal(contract.read_secret(contract.SECRET_SECRETS_KEY)),
     )

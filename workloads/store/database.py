@@ -9,11 +9,24 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from workloads import contract
+from workloads.config import PlatformConfig
 from workloads.store import errors, schema
 
 # Without keepalives a vanished database host would keep LISTEN and the leader's lock "connected" for hours.
 SESSION: Final = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 Connection = psycopg.Connection[TupleRow]
+
+
+def conninfo(config: PlatformConfig, name: str) -> str:
+    """How to reach a database of the stack, with the password from its file."""
+    return psycopg.conninfo.make_conninfo(
+        host=config.database_host,
+        port=config.database_port,
+        dbname=name,
+        user=config.database_user,
+        password=contract.read_secret(contract.SECRET_DATABASE_PASSWORD),
+    )
 
 
 class Database:

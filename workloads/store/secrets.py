@@ -91,7 +91,7 @@ class Secrets:
             row = connection.execute(_NEXT, (name,)).fetchone()
             if row is None:
                 raise errors.NotFound(f"secret {name} does not exist")
-            sealed = self._sealing().close(value, _place(name, row[0]))
+            sealed = self._sealing().close(value, place(name, row[0]))
             insert = "INSERT INTO secret_versions (secret, number, sealed) VALUES (%s, %s, %s)"
             connection.execute(insert, (name, row[0], sealed))
             return _version(connection, name, str(row[0]))[0]
@@ -139,7 +139,7 @@ class Secrets:
             found, sealed = _version(connection, name, version)
         if sealed is None or found.state != "ENABLED":
             raise errors.Aborted(f"version {found.number} of secret {name} is {found.state}")
-        return found, self._sealing().open(sealed, _place(name, found.number))
+        return found, self._sealing().open(sealed, place(name, found.number))
 
     def _sealing(self) -> Seal:
         if self._seal is None:
@@ -147,7 +147,8 @@ class Secrets:
         return self._seal
 
 
-def _place(name: str, number: int) -> str:
+def place(name: str, number: int) -> str:
+    """What a value is sealed for: it opens nowhere else."""
     return f"secrets/{name}/versions/{number}"
 
 

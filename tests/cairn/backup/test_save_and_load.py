@@ -63,7 +63,7 @@ def test_rows_are_saved_before_what_they_refer_to(tmp_path: Path) -> None:
     """So that nothing in the backup refers to what is not in it."""
     place = FakePlace()
     save.save(tmp_path / "backup", WORD, HERE, place, (), print)
-    assert place.said == ["dump cairn", "dump mlflow", "pack"]
+    assert place.said == ["dump cairn", "dump mlflow", "key", "pack"]
 
 
 def test_the_file_is_its_owners_and_holds_nothing_in_plain(file: Path) -> None:
@@ -86,7 +86,8 @@ def test_what_changes_comes_last_and_in_order(file: Path) -> None:
     place = FakePlace()
     load.load(file, WORD, replace(HERE, stack="two"), place, print)
     assert place.taken == {
-        "load cairn": b"content of dump cairn", "load mlflow": b"content of dump mlflow", "unpack": b"content of pack"
+        "load cairn": b"content of dump cairn", "load mlflow": b"content of dump mlflow",
+        "reseal cairn": b"content of key", "unpack": b"content of pack"
     }  # fmt: skip
     restarts = [f"restart {service}" for service in load.RESTARTED]
     assert place.said[0] == "used"
@@ -125,6 +126,7 @@ def test_the_state_can_be_taken_out(file: Path, tmp_path: Path) -> None:
     """As files that only their owner reads."""
     written = load.extract_state(file, WORD, tmp_path / "state")
     assert {each.name: each.read_bytes() for each in written} == {
-        "description": written[0].read_bytes(), "state.json": b"{}", "passphrase": b"opens it"
+        "description": written[0].read_bytes(), "state.json": b"{}", "passphrase": b"opens it",
+        "secrets-key": b"content of key"
     }  # fmt: skip
     assert all(each.stat().st_mode & 0o777 == 0o600 for each in written)

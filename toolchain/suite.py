@@ -90,7 +90,7 @@ def _pytest(machine: Machine, report: Report, tests: tuple[str, ...], arguments:
     with subprocess.Popen(
         [*command, *arguments],
         cwd=machine.root,
-        env=machine.pulumi_environment(),
+        env={**machine.pulumi_environment(), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

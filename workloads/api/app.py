@@ -21,6 +21,7 @@ from workloads.api.vertex import messages, methods
 from workloads.tokens import Principal
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+READ_BYTES: Final = 4 * MAX_BODY_BYTES  # so much is read of a body, kept or not: an answer before its end may get lost
 _log = logging.getLogger("cairn.api")
 
 
@@ -86,9 +87,12 @@ async def read_body(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise invalid(f"The request's body is larger than {MAX_BODY_BYTES} bytes; put data into a bucket instead.")
-        chunks.append(chunk)
+        if size > READ_BYTES:
+            break
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+    if size > MAX_BODY_BYTES:
+        raise invalid(f"The request's body is larger than {MAX_BODY_BYTES} bytes; put data into a bucket instead.")
     return b"".join(chunks)
 
 

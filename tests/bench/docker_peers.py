@@ -1,13 +1,14 @@
 """Docker's bare means: docker-py's own run, and the model server on its own address."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import docker
 
 import cairn
-from tests.bench.peers import CODE
+from tests.bench.peers import CODE, wait_for
 from workloads import contract
 
 
@@ -34,9 +35,28 @@ class DockerPeers:
         return float(printed) - started
 
     @contextmanager
-    def serving(self, endpoint: str) -> Iterator[str]:
-        """The endpoint's own server: on one machine there is nothing barer."""
+    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[str]:
+        """The endpoint's own server, since on one machine there is nothing barer; with a command one like it."""
         label = f"{contract.LABEL_RESOURCE}={endpoint}"
-        container = self._client.containers.list(filters={"label": label})[0]
-        network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
-        yield f"http://{network['IPAddress']}:{contract.MODEL_SERVER_PORT}"
+        own = self._client.containers.list(filters={"label": label})[0]
+        container = self._like(own, command) if command else own
+        try:
+            container.reload()
+            network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
+            address = f"http://{network['IPAddress']}:{contract.MODEL_SERVER_PORT}"
+            wait_for(address)
+            yield address
+        finally:
+            if command:
+                container.remove(force=True)
+
+    def _like(self, own: Any, command: Sequence[str]) -> Any:
+        limits = own.attrs["HostConfig"]
+        return self._client.containers.run(
+            own.attrs["Image"],
+            list(command),
+            detach=True,
+            nano_cpus=limits["NanoCpus"],
+            mem_limit=limits["Memory"],
+            labels={contract.LABEL_STACK: "bench"},
+        )

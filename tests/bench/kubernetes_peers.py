@@ -2,23 +2,21 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 import kubernetes
 
 import cairn
-from tests.bench.peers import CODE, MACHINE
+from tests.bench.peers import CODE, MACHINE, wait_for
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.plans.container import Resources
 from workloads.plans.pods import container_security, label_value, network_label, pod_security, resources
 
 FAMILY: Final = "training/sklearn-cpu"
-READY_S: Final = 120.0
 
 
 class KubernetesPeers:
@@ -57,19 +55,19 @@ class KubernetesPeers:
         return float(printed) - started
 
     @contextmanager
-    def serving(self, endpoint: str) -> Iterator[str]:
+    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[str]:
         """A copy of the endpoint's Deployment that nothing looks after, on a node port of its own."""
         name = f"bench-{secrets.token_hex(4)}"
         labels = {"bench": name, **network_label(contract.NETWORK_WORKLOADS)}
         found = self._apps.list_namespaced_deployment(
             self._namespace, label_selector=f"{contract.LABEL_RESOURCE}={label_value(endpoint)}"
         )
-        self._apps.create_namespaced_deployment(self._namespace, _copy(found.items[0], name, labels))
+        self._apps.create_namespaced_deployment(self._namespace, _copy(found.items[0], name, labels, command))
         service = self._core.create_namespaced_service(self._namespace, _service(name))
         self._networking.create_namespaced_network_policy(self._namespace, _way_in(name))
         try:
             address = f"http://{self._node}:{service.spec.ports[0].node_port}"
-            _wait_for(address)
+            wait_for(address)
             yield address
         finally:
             self._networking.delete_namespaced_network_policy(name, self._namespace)
@@ -96,10 +94,14 @@ def _job(name: str, config: PlatformConfig) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": pod}}}
 
 
-def _copy(deployment: Any, name: str, labels: dict[str, str]) -> dict[str, Any]:
+def _copy(deployment: Any, name: str, labels: dict[str, str], command: Sequence[str]) -> dict[str, Any]:
     """The same pod under labels that neither the controllers nor the quota know."""
     pod = deployment.spec.template.spec
     pod.priority_class_name = None
+    if command:
+        main = pod.containers[0]
+        main.command, main.args = list(command), []
+        main.readiness_probe = main.liveness_probe = main.startup_probe = None
     return {
         "metadata": {"name": name},
         "spec": {
@@ -119,17 +121,3 @@ def _way_in(name: str) -> dict[str, Any]:
     """The stack denies what it does not name."""
     spec = {"podSelector": {"matchLabels": {"bench": name}}, "policyTypes": ["Ingress"], "ingress": [{}]}
     return {"metadata": {"name": name}, "spec": spec}
-
-
-def _wait_for(address: str) -> None:
-    """Until it takes connections and answers; what, is the model server's business."""
-    deadline = time.monotonic() + READY_S
-    while True:
-        try:
-            httpx.get(address, timeout=2)
-        except httpx.HTTPError as problem:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{address} does not answer after {READY_S} s: {problem}") from problem
-            time.sleep(0.2)
-        else:
-            return

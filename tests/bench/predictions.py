@@ -1,10 +1,12 @@
-"""Online prediction: what the platform adds to its own model server, and that server beside the model inlined."""
+"""Online prediction: a model inlined in one uvicorn, in our model server asked directly, and through the gateway."""
 
+import base64
 import io
 import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx
 import joblib
@@ -19,17 +21,23 @@ from tests.bench.peers import MACHINE, Peers
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 BODY = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
 ROUNDS = 2000
+INLINED = Path(__file__).with_name("inlined.py").read_text(encoding="utf-8")
 RATES = (100, 500, 1000)  # requests/s
 SECONDS, TURNS = 5, 4  # of each contender at each rate
 
 
-def deploy(connection: cairn.Connection) -> tuple[aiplatform.Model, aiplatform.Endpoint]:
-    """A tiny model, served."""
-    model, buffer = LogisticRegression().fit(np.eye(4), [0, 1, 0, 1]), io.BytesIO()
-    joblib.dump(model, buffer)
+def trained() -> bytes:
+    """A tiny model, as joblib's file: what is measured is what is around it."""
+    buffer = io.BytesIO()
+    joblib.dump(LogisticRegression().fit(np.eye(4), [0, 1, 0, 1]), buffer)
+    return buffer.getvalue()
+
+
+def deploy(connection: cairn.Connection, model: bytes) -> tuple[aiplatform.Model, aiplatform.Endpoint]:
+    """The model, served."""
     folder = f"{connection.staging_bucket}/bench"
     blob = storage.Blob.from_uri(f"{folder}/model.joblib", client=storage.Client())
-    blob.upload_from_string(buffer.getvalue())
+    blob.upload_from_string(model)
     uploaded = aiplatform.Model.upload(
         display_name="bench", artifact_uri=folder, serving_container_image_uri=SERVING, sync=True
     )
@@ -44,7 +52,7 @@ def timed(http: httpx.Client, url: str) -> float:
 
 
 def rates(targets: Mapping[str, open_loop.Target]) -> str:
-    """At fixed rates and at most: what each contender takes, in turn, and what the second adds to the first."""
+    """At fixed rates and at most: what each contender takes, in turn, and what it adds to the first."""
     lines = [
         "### Online prediction at a rate",
         "",
@@ -76,19 +84,27 @@ def at(latencies: list[float], quantile: float) -> float:
 
 
 def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
-    """Direct and through the gateway, in turn."""
-    model, endpoint = deploy(connection)
+    """All three, in turn."""
+    content = trained()
+    model, endpoint = deploy(connection, content)
+    inlined = ("python3", "-c", INLINED, base64.b64encode(content).decode())
     try:
         deployed = endpoint.list_models()[0].id
         path = f"/v1/endpoints/{endpoint.name}/deployedModels/{deployed}:predict"
-        with httpx.Client() as plain, peers.serving(endpoint.resource_name) as address:
+        with (
+            httpx.Client() as plain,
+            peers.serving(endpoint.resource_name, inlined) as reference,
+            peers.serving(endpoint.resource_name) as address,
+        ):
             contenders: dict[str, measure.Measure] = {
+                "inlined in one uvicorn": lambda: timed(plain, reference + path),
                 peers.server: lambda: timed(plain, address + path),
                 "through the gateway": lambda: timed(http, f"/v1/{endpoint.resource_name}:predict"),
             }
             results = measure.alternate(contenders, ROUNDS, warm_up=50)
             say(measure.table("Online prediction, one client", results))
             targets = {
+                "inlined in one uvicorn": open_loop.Target(reference + path, json.dumps(BODY).encode()),
                 peers.server: open_loop.Target(address + path, json.dumps(BODY).encode()),
                 "through the gateway": open_loop.Target(
                     f"{connection.api_endpoint}/v1/{endpoint.resource_name}:predict",

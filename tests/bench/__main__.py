@@ -5,10 +5,16 @@ import argparse
 import httpx
 
 import cairn
-from tests.bench import batch, jobs, peers, predictions, provisioning
+from tests.bench import batch, jobs, peers, predictions, provisioning, request_logs
 from workloads import contract
 
-ALL = {"jobs": jobs.run, "predictions": predictions.run, "batch": batch.run, "provisioning": provisioning.run}
+ALL = {
+    "jobs": jobs.run,
+    "predictions": predictions.run,
+    "batch": batch.run,
+    "logging": request_logs.run,
+    "provisioning": provisioning.run,
+}
 
 
 def main() -> None:

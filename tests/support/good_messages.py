@@ -83,6 +83,11 @@ ENDPOINT: Final[dict[str, Any]] = {
     "description": "d",
     "labels": {"a": "b"},
     "trafficSplit": {},
+    "predictRequestResponseLoggingConfig": {
+        "enabled": True,
+        "samplingRate": 0.5,
+        "bigqueryDestination": {"outputUri": "gs://bucket/log"},
+    },
 }
 BATCH: Final[dict[str, Any]] = {
     "displayName": "b",

@@ -14,6 +14,7 @@ from workloads.controllers import buckets, engines, healthz
 from workloads.controllers.assembly import Assembly
 from workloads.controllers.gateway import HttpGateway, Waker
 from workloads.controllers.platform import Platform
+from workloads.controllers.request_logs import Objects, RequestLogs
 from workloads.registry import open_registry
 from workloads.store import open_store
 
@@ -33,7 +34,7 @@ def main() -> int:
         store=store,
         engine=engines.open(config, buckets.Buckets(config, key).has),
         models=open_registry(config, key, store),
-        gateway=HttpGateway(config, key),
+        gateway=(gateway := HttpGateway(config, key)),
         signing_key=key,
     )
     stop, leading = threading.Event(), threading.Event()
@@ -41,6 +42,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     assembly = Assembly(platform)
     threading.Thread(target=Waker(platform.gateway, assembly.loop.wake).run, daemon=True, name="wakes").start()
+    logs = RequestLogs(gateway, Objects(config, key).put)
+    threading.Thread(target=logs.run, daemon=True, name="request logs").start()
     healthz.serve(lambda: not leading.is_set() or time.monotonic() - assembly.loop.last_turn < STALLED_S)
     while not stop.is_set():
         with store.leader() as leadership:

@@ -13,7 +13,7 @@ from workloads import tokens
 from workloads.config import PlatformConfig
 from workloads.controllers.endpoint_rows import deployed, rule
 from workloads.controllers.platform import Gateway, Json, Platform
-from workloads.plans import routes
+from workloads.plans import request_logs, routes
 from workloads.plans.rollouts import WAITING
 from workloads.plans.serving import DeployedModel, addresses
 from workloads.store import NotFound, Resource
@@ -50,6 +50,18 @@ class HttpGateway:
     def wakes(self, after: int) -> Any:
         """The endpoints that requests are held for, once that is news (workloads/gateway/holder.py)."""
         return json.loads(self._call("GET", f"/wakes?after={after}", None, WAKES_S))
+
+    def segments(self) -> Any:
+        """Of logged predictions: {"segments": names, "dropped": count} (workloads/gateway/request_log.py)."""
+        return json.loads(self._call("GET", "/requests", None))
+
+    def segment(self, name: str) -> bytes:
+        """One of them."""
+        return self._call("GET", f"/requests/{name}", None)
+
+    def remove_segment(self, name: str) -> None:
+        """It is in the object store."""
+        self._call("DELETE", f"/requests/{name}", None)
 
     def _call(self, method: str, path: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> bytes:
         principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
@@ -115,7 +127,8 @@ class Routes:
             rows = self._store.list("endpoints")
             endpoints = [(row.name, split(row), ready_models(row)) for row in rows]
             down = self._down() | {each for row in rows for each in self._unborn(row)}
-            wanted = routes.table(endpoints, self._config, down, holds(rows))
+            logs = {row.name: log for row in rows if (log := request_logs.route(row.message))}
+            wanted = routes.table(endpoints, self._config, down, holds(rows), logs)
             if self._gateway.routes() != wanted:
                 self._gateway.put_routes(wanted)
             for row in rows:

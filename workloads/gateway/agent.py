@@ -18,11 +18,14 @@ from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.holder import Holder
 from workloads.gateway.measures import Measures, Pipe
+from workloads.gateway.request_log import Channel, Spool
 from workloads.gateway.router import Router
 from workloads.gateway.service import Service
 
 _STORED: Final = Path("/var/lib/gateway/routes.json")
+_SPOOL: Final = Path("/var/lib/gateway/requests")
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
+_LAST_S: Final = 5.0  # for the last records, once HAProxy has ended
 _FOLDER: Final = Path("/tmp/gateway")  # noqa: S108  the container's own tmpfs
 
 
@@ -39,7 +42,9 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         places = Places(_FOLDER, Path(__file__).with_name("prediction.lua"), domain)
         measures = Measures()
         pipe = Pipe(measures)
-        haproxy = HAProxy(places, key, pipe.writer)
+        spool = Spool(_SPOOL)
+        channel = Channel(spool)
+        haproxy = HAProxy(places, key, pipe.writer, channel.writer)
         router = Router(haproxy, places, _STORED, stack)
         holder = Holder(router.find, domain)
         router.start()
@@ -47,8 +52,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: haproxy.stop())
-    service = Service(router, measures, holder, stack, key)
+    service = Service(router, measures, holder, spool, stack, key)
+    logging = threading.Thread(target=channel.read, daemon=True)
+    logging.start()
     for work in (pipe.read, service.serve_forever, partial(holder.run, Path(places.hold_socket))):
         threading.Thread(target=work, daemon=True).start()
     print(f"gateway: serving on port {contract.GATEWAY_PORT}, routes on port {contract.GATEWAY_AGENT_PORT}", flush=True)
-    return haproxy.wait()
+    code = haproxy.wait()
+    channel.close()
+    logging.join(_LAST_S)
+    return code

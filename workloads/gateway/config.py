@@ -8,6 +8,8 @@ from typing import Final
 from workloads import contract
 from workloads.gateway.hosts import whole
 from workloads.gateway.measures import FORMAT, HOLDER
+from workloads.gateway.request_log import FORMAT as LOG_FORMAT
+from workloads.gateway.request_log import LARGEST, about
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 from workloads.tokens import ROLES_THAT_PREDICT
@@ -16,6 +18,8 @@ _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="u
 ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
 HOLDS: Final = "X-Cairn-Holds"  # the header that tells the holder (holder.py) a request's backend
 MEASURES_FD: Final = 9  # of every HAProxy process: where it writes a line for each prediction
+LOG_FD: Final = 10  # and where it writes the sampled ones, whole
+SHARES: Final = 1_000_000  # as finely as a sampling rate is told apart
 _STATUS: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -107,7 +111,8 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "STATE": str(places.server_state),
         "SOCKET": str(places.worker_socket),
         "MEASURES": str(MEASURES_FD),
-        "FORMAT": FORMAT,
+        "LOG": str(LOG_FD),
+        "FORMAT": f"{FORMAT} {LOG_FORMAT}",
         "LUA": str(places.lua),
         "ENDPOINTS": str(places.endpoints),
         "SPLITS": str(places.splits),
@@ -142,7 +147,8 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
         "    retries 3",
         "    option redispatch 1",
         "    retry-on conn-failure empty-response",
-        f"    filter lua.prediction {quoted(answer_fields(model))}",
+        f"    filter lua.prediction {quoted(answer_fields(model))} {LARGEST}",
+        *_logged(endpoint, model),
         # Only predict's answer is completed, so only it must come uncompressed.
         f"    http-request set-pathq {model.predict_route} if {{ var(txn.verb) -m str predict }}",
         f"    http-request set-path {model.predict_route} if !{{ var(txn.verb) -m str predict }}",
@@ -161,6 +167,20 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
         f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _logged(endpoint: Endpoint, model: DeployedModel) -> list[str]:
+    """Which requests are logged, and what of them; prediction.lua keeps their answers (request_log.py)."""
+    if endpoint.log is None:
+        return []
+    sampled = "{ var(txn.log) -m found }"
+    word = about(endpoint.name, model.id, endpoint.log.folder)
+    small = f"{{ req.body_size le {LARGEST} }} {{ req.body_len le {LARGEST} }}"
+    return [
+        f"    http-request set-var(txn.log) str({word}) if {{ rand({SHARES}) lt {round(endpoint.log.rate * SHARES)} }}",
+        f"    http-request set-log-level notice if {sampled}",
+        f"    http-request set-var(txn.asked) req.body if {sampled} {small}",
+    ]
 
 
 def answer_fields(model: DeployedModel) -> str:

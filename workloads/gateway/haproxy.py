@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workloads.gateway.config import ENV_SIGNING_KEY, MEASURES_FD, Places
+from workloads.gateway.config import ENV_SIGNING_KEY, LOG_FD, MEASURES_FD, Places
 
 _RELOAD_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
@@ -47,11 +47,13 @@ class HAProxy:
 
     Args:
         measures: the file descriptor that takes its lines on predictions.
+        log: the one that takes those that are logged.
     """
 
-    def __init__(self, places: Places, signing_key: str, measures: int) -> None:
+    def __init__(self, places: Places, signing_key: str, measures: int, log: int) -> None:
         self._places = places
-        os.dup2(measures, MEASURES_FD, inheritable=True)
+        for number, target in ((measures, MEASURES_FD), (log, LOG_FD)):
+            os.dup2(number, target, inheritable=True)
         # The resolver's own limits: a name that is gone must not hold up a reload.
         self._environment = {**os.environ, ENV_SIGNING_KEY: signing_key, "RES_OPTIONS": "timeout:1 attempts:1"}
         self._process: subprocess.Popen[bytes] | None = None
@@ -72,7 +74,9 @@ class HAProxy:
         Path(self._places.server_state).touch()
         master = f"{self._places.master_socket},mode,600"
         command = ["haproxy", "-W", "-S", master, "-f", str(self._places.config)]
-        self._process = subprocess.Popen(command, env=self._environment, pass_fds=[MEASURES_FD])
+        self._process = subprocess.Popen(command, env=self._environment, pass_fds=[MEASURES_FD, LOG_FD])
+        for number in (MEASURES_FD, LOG_FD):  # it has its own now, whose end is to be seen by who reads
+            os.close(number)
         self._await_new_worker(frozenset())
 
     def reload(self) -> None:

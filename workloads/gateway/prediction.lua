@@ -1,5 +1,6 @@
 -- Completes predict's answers: right after the `{` of a JSON object it adds the members given as the filter's argument
--- (deployedModelId and so on), streaming, with the length told before the body. Loaded by HAProxy, once per thread.
+-- (deployedModelId and so on), streaming, with the length told before the body. Of a request that is logged
+-- (txn.log) it keeps the answer's body, as the model gave it, for the log. Loaded by HAProxy, once per thread.
 
 local Prediction = {}
 Prediction.id = "prediction"
@@ -7,16 +8,20 @@ Prediction.flags = filter.FLT_CFG_FL_HTX
 Prediction.__index = Prediction
 
 function Prediction:new()
-    return setmetatable({members = self.members}, Prediction)
+    return setmetatable({members = self.members, largest = self.largest}, Prediction)
+end
+
+local function is_plain(headers)
+    local encoding = headers["content-encoding"]
+    return encoding == nil or encoding[0]:lower() == "identity"
 end
 
 -- Only successful JSON answers of :predict, in plain form, have the members added.
 local function completes(txn, headers)
     local content_type = headers["content-type"]
-    local encoding = headers["content-encoding"]
     return txn:get_var("txn.verb") == "predict" and txn.f:status() == 200
         and content_type ~= nil and content_type[0]:lower():find("^application/json") ~= nil
-        and (encoding == nil or encoding[0]:lower() == "identity")
+        and is_plain(headers)
 end
 
 function Prediction:http_headers(txn, message)
@@ -24,30 +29,60 @@ function Prediction:http_headers(txn, message)
         return
     end
     local headers = message:get_headers()
-    if not completes(txn, headers) then
-        return
+    self.open = completes(txn, headers) and self:announce(message, headers["content-length"])
+    if txn:get_var("txn.log") ~= nil and is_plain(headers) then
+        self.kept, self.size = {}, 0
     end
-    local length = headers["content-length"]
+    if self.open or self.kept then
+        filter.register_data_filter(self, message.channel)
+    end
+end
+
+-- Tells the length with the members; whether there is a body that they can go into.
+function Prediction:announce(message, length)
     if length ~= nil then
         if length[0] == "0" then
-            return
+            return false
         end
         message:set_header("content-length", tostring(math.tointeger(length[0]) + #self.members))
     end
     message:del_header("etag")
-    self.open = true
-    filter.register_data_filter(self, message.channel)
+    return true
 end
 
--- Called with each piece of the body; the members go in at the first byte that is not white space.
+-- Called with each piece of the body.
 function Prediction:http_payload(txn, message)
-    if not self.open then
+    local body = (self.open or self.kept) and message:body()
+    if not body then
         return
     end
-    local body = message:body()
-    if body == nil then
-        return
+    if self.kept then
+        self:keep(body)
     end
+    if self.open then
+        self:complete(message, body)
+    end
+end
+
+-- A body that is too large for the log is forgotten.
+function Prediction:keep(body)
+    self.size = self.size + #body
+    if self.size > self.largest then
+        self.kept = nil
+    else
+        table.insert(self.kept, body)
+    end
+end
+
+-- At the answer's end, and only then: one that was cut off is not logged as if it were whole.
+function Prediction:http_end(txn, message)
+    if self.kept and message.channel:is_resp() then
+        txn:set_var("txn.answered", table.concat(self.kept))
+    end
+end
+
+-- The members go in at the first byte that is not white space.
+function Prediction:complete(message, body)
     local first = body:find("%S")
     if first == nil then
         return
@@ -66,6 +101,6 @@ function Prediction:http_payload(txn, message)
 end
 
 core.register_filter("prediction", Prediction, function(class, arguments)
-    class.members = arguments[1]
+    class.members, class.largest = arguments[1], tonumber(arguments[2])
     return class
 end)

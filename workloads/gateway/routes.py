@@ -12,6 +12,7 @@ from typing import Any, Final
 _ENDPOINT: Final = re.compile(r"^projects/[a-z0-9-]{1,63}/locations/[a-z0-9-]{1,63}/endpoints/[A-Za-z0-9_-]{1,128}$")
 _ID: Final = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
 _ROUTE: Final = re.compile(r"^/[A-Za-z0-9._~!$&()*+,;=:@%/-]*$")
+_FOLDER: Final = re.compile(r"^gs://[a-z0-9][a-z0-9._-]{0,220}(/[A-Za-z0-9 ._~!$&()*+,;=:@%-]+)*\Z")
 _SERVER: Final = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):([1-9][0-9]{0,4})$")
 _ALL: Final = 100  # percent
 BRIEF_HOLD_S: Final = 10.0  # a replica that was killed answers again within that
@@ -42,11 +43,20 @@ class DeployedModel:
 
 
 @dataclass(frozen=True)
+class Log:
+    """Which share (0 to 1) of an endpoint's predictions is logged, and the gs:// folder that they go to."""
+
+    rate: float
+    folder: str
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An endpoint's deployed models; `name` is its full resource name."""
 
     name: str
     deployed_models: tuple[DeployedModel, ...]
+    log: Log | None = None
 
     @property
     def id(self) -> str:
@@ -88,7 +98,16 @@ def _endpoint(raw: Mapping[str, Any], where: str) -> Endpoint:
     total = sum(model.weight for model in models)
     if total not in (0, _ALL):
         raise InvalidRoutes(f"{where}: the weights of {name} sum up to {total}; it must be 100, or 0 for no traffic")
-    return Endpoint(name, models)
+    return Endpoint(name, models, _log(raw, where))
+
+
+def _log(raw: Mapping[str, Any], where: str) -> Log | None:
+    log = raw.get("log")
+    if log is None:
+        return None
+    if not isinstance(log, dict) or not isinstance(rate := log.get("rate"), int | float) or not 0 < rate <= 1:
+        raise InvalidRoutes(f'{where}.log is {log!r}; it must be like {{"rate": 0.1, "folder": "gs://bucket/folder"}}')
+    return Log(float(rate), _text(log, "folder", f"{where}.log", _FOLDER, "a folder like gs://bucket/folder"))
 
 
 def _deployed_model(raw: Mapping[str, Any], where: str) -> DeployedModel:

@@ -1,5 +1,6 @@
 """The agent's HTTP service: `GET /healthz`; for admins `GET` and `PUT /routes`, `GET /measures` and `GET /wakes`.
 
+Admins have logged predictions too: `GET /requests`, and `GET` and `DELETE` of the segments that it lists.
 Who asks is checked before a body is read: other containers reach this port too.
 """
 
@@ -13,12 +14,14 @@ from workloads.gateway.config import error_body
 from workloads.gateway.haproxy import HAProxyError
 from workloads.gateway.holder import Holder
 from workloads.gateway.measures import Measures
+from workloads.gateway.request_log import Spool
 from workloads.gateway.router import Router
 from workloads.gateway.routes import InvalidRoutes
 
 _ROUTES: Final = "/routes"
 _MEASURES: Final = "/measures"
 _WAKES: Final = "/wakes"
+_REQUESTS: Final = "/requests"
 _LONGEST_S: Final = 25.0
 _LARGEST_TABLE: Final = 16 << 20
 
@@ -38,12 +41,13 @@ class Service(ThreadingHTTPServer):
         router: Router,
         measures: Measures,
         holder: Holder,
+        spool: Spool,
         stack: str,
         key: str,
         port: int = contract.GATEWAY_AGENT_PORT,
     ) -> None:
         super().__init__(("", port), Handler)
-        self.router, self.measures, self.holder = router, measures, holder
+        self.router, self.measures, self.holder, self.spool = router, measures, holder, spool
         self._stack, self._key = stack, key
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
@@ -81,6 +85,10 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.OK, self.server.router.text)
             elif self.path.startswith(_WAKES):
                 self._wakes()
+            elif self.path == _REQUESTS:
+                self._answer(HTTPStatus.OK, json.dumps(self.server.spool.report()))
+            elif self.path.startswith(f"{_REQUESTS}/"):
+                self._segment()
             else:
                 self._measures()
 
@@ -91,6 +99,19 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, f"give {_WAKES}?after=<the number of the answer before, at first 0>")
             return
         self._answer(HTTPStatus.OK, json.dumps(self.server.holder.wakes(int(after), _LONGEST_S)))
+
+    def _segment(self) -> None:
+        content = self.server.spool.read(self.path.removeprefix(f"{_REQUESTS}/"))
+        if content is None:
+            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {self.path}; {_REQUESTS} lists the segments")
+        else:
+            self._answer(HTTPStatus.OK, content.decode())
+
+    def do_DELETE(self) -> None:
+        """A segment that is in the object store; also when it is gone already."""
+        if self._may_go_on(_REQUESTS):
+            self.server.spool.remove(self.path.removeprefix(f"{_REQUESTS}/"))
+            self._answer(HTTPStatus.OK, "{}")
 
     def _measures(self) -> None:
         try:
@@ -120,8 +141,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _may_go_on(self, *paths: str) -> bool:
         """Whether this is a request for one of the paths by somebody who may; if not, it is answered already."""
-        if self.path.partition("?")[0] not in (paths or (_ROUTES, _MEASURES, _WAKES)):
-            known = f"the agent has {_ROUTES}, {_MEASURES} (GET), {_WAKES} (GET) and {contract.PATH_HEALTH}"
+        path = _REQUESTS if self.path.startswith(f"{_REQUESTS}/") else self.path.partition("?")[0]
+        if path not in (paths or (_ROUTES, _MEASURES, _WAKES, _REQUESTS)):
+            known = f"the agent has {_ROUTES}, {_MEASURES}, {_WAKES}, {_REQUESTS} and {contract.PATH_HEALTH}"
             self._refuse(HTTPStatus.NOT_FOUND, f"{self.command} {self.path} is not served here; {known}")
             return False
         refusal = self.server.refusal(self.headers.get("Authorization", ""))

@@ -18,6 +18,7 @@ def table(
     config: PlatformConfig,
     down: Collection[str] = (),
     holds: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    logs: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
     """What the gateway's agent takes: see ARCHITECTURE.md.
 
@@ -25,6 +26,7 @@ def table(
         endpoints: (name, traffic split, models that are ready) of each.
         holds: (endpoint, model id) of those whose requests wait while no server is up, and why none may be.
         down: addresses of servers that fail their health checks and get no traffic.
+        logs: by endpoint, what is logged of its predictions (request_logs.py).
     """
     return {
         "endpoints": [
@@ -35,6 +37,7 @@ def table(
                     | _hold(holds.get((name, model.id)), config.autoscaling.hold_s)
                     for model in by_id(models)
                 ],
+                **({"log": logs[name]} if name in logs else {}),
             }
             for name, split, models in sorted(endpoints, key=lambda endpoint: endpoint[0])
         ]

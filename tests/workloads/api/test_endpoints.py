@@ -229,3 +229,41 @@ def test_operations(client: httpx.Client, context: Context) -> None:
     assert client.post(f"/v1/{name}:wait", json={}).json()["error"]["code"] == 1
     assert client.delete(f"/v1/{name}").json() == {}
     refused(client.get(f"/v1/{name}"), "NOT_FOUND")
+
+
+LOGGING = "predictRequestResponseLoggingConfig"
+
+
+def test_logging_is_completed_with_where_it_goes(client: httpx.Client, endpoint: str) -> None:
+    """A folder of one's own or the staging bucket's; read back; changed and switched off by an update."""
+    config = {"enabled": True, "samplingRate": 0.5}
+    made = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e", LOGGING: config}).json()["response"]
+    folder = made[LOGGING].pop("bigqueryDestination")["outputUri"]
+    assert (made[LOGGING], folder.rsplit("/", 1)[1]) == (config, "request_response_logging")
+    own = {**config, "bigqueryDestination": {"outputUri": "gs://own-bucket/some/where/"}}
+    url = f"/v1/{endpoint}?updateMask={LOGGING}"
+    assert client.patch(url, json={LOGGING: own}).status_code == 200
+    found = client.get(f"/v1/{endpoint}").json()[LOGGING]
+    assert found == {**config, "bigqueryDestination": {"outputUri": "gs://own-bucket/some/where"}}
+    assert client.patch(url, json={}).status_code == 200
+    assert LOGGING not in client.get(f"/v1/{endpoint}").json()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"enabled": True}, "samplingRate"),
+        ({"enabled": True, "samplingRate": 1.5}, "samplingRate"),
+        ({"enabled": True, "samplingRate": -1}, "samplingRate"),
+        ({"enabled": True, "samplingRate": 1, "bigqueryDestination": {"outputUri": "bq://p.d.t"}}, "no BigQuery"),
+        ({"bigqueryDestination": {"outputUri": "bq://p.d.t"}}, "no BigQuery"),
+        ({"enabled": True, "samplingRate": 1, "bigqueryDestination": {"outputUri": "gs://b/'x"}}, "outputUri"),
+        ({"enabled": True, "samplingRate": 1, "bigqueryDestination": {"outputUri": "/tmp"}}, "outputUri"),
+    ],
+)  # fmt: skip
+def test_logging_that_can_not_be(client: httpx.Client, endpoint: str, wanted: dict[str, Any], says: str) -> None:
+    """Refused when an endpoint is made and when it is changed, with what to do."""
+    made = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e", LOGGING: wanted})
+    changed = client.patch(f"/v1/{endpoint}?updateMask={LOGGING}", json={LOGGING: wanted})
+    for response in (made, changed):
+        assert says in refused(response, "INVALID_ARGUMENT")["message"]

@@ -58,7 +58,7 @@ def test_any_display_name_comes_back_from_the_quotes(name: str) -> None:
     """What HAProxy reads as the filter's one word is the JSON members with exactly this name, whatever is in it."""
     table = parse(text(model(displayName=name)))
     (line,) = [line for line in rendered(table).splitlines() if "filter lua.prediction" in line]
-    _, _, members = shlex.split(line)
+    _, _, members, _ = shlex.split(line)
     assert json.loads("{" + members[:-1] + "}")["modelDisplayName"] == name
 
 
@@ -93,3 +93,12 @@ def test_short_names_are_completed_in_a_pod() -> None:
     assert servers.pop("new_worker") == "127.0.0.1:8080"
     assert servers.pop("hold").startswith("unix@")
     assert servers == {"api": "api.x.svc:8080", "a-8080": "a.x.svc:8080", "b.c-d-80": "b.c-d:80"}
+
+
+def test_only_an_endpoint_that_is_logged_samples() -> None:
+    """Its share of requests, as a number of a million; without logging HAProxy does nothing for it."""
+    table = json.loads(text(model()))
+    assert "txn.asked) req.body" not in rendered(parse(json.dumps(table)))
+    table["endpoints"][0]["log"] = {"rate": 0.25, "folder": "gs://b/f"}
+    section = rendered(parse(json.dumps(table))).split("backend model.9.1\n")[1]
+    assert "{ rand(1000000) lt 250000 }" in section

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workloads.gateway.routes import InvalidRoutes, Table, parse
+from workloads.gateway.routes import InvalidRoutes, Log, Table, parse
 
 
 def model(**changes: Any) -> dict[str, Any]:
@@ -67,3 +67,29 @@ def test_what_could_break_the_configuration_is_refused(bad: str, told: str) -> N
     with pytest.raises(InvalidRoutes) as caught:
         parse(bad)
     assert told in str(caught.value)
+
+
+def logging_text(log: object) -> str:
+    """A table of one endpoint that is logged so."""
+    table = json.loads(text(model()))
+    table["endpoints"][0]["log"] = log
+    return json.dumps(table)
+
+
+def test_what_is_logged_of_an_endpoint() -> None:
+    """The share and the folder arrive."""
+    assert parse(logging_text({"rate": 1, "folder": "gs://b/f f"})).endpoints[0].log == Log(1.0, "gs://b/f f")
+    assert parse(text(model())).endpoints[0].log is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        1, {}, {"rate": 0, "folder": "gs://b"}, {"rate": 1.1, "folder": "gs://b"}, {"rate": "1", "folder": "gs://b"},
+        {"rate": 1, "folder": "bq://b"}, {"rate": 1, "folder": "gs://b/'"}, {"rate": 1, "folder": "gs://b\n"},
+    ],
+)  # fmt: skip
+def test_logging_that_can_not_be(bad: object) -> None:
+    """A share beyond (0, 1] and what is no folder are refused, with the place."""
+    with pytest.raises(InvalidRoutes, match=r"endpoints\[0\]\.log"):
+        parse(logging_text(bad))

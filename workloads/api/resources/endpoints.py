@@ -8,7 +8,8 @@ from typing import Final
 from workloads.api import checks, crud, operations
 from workloads.api.errors import invalid, not_found, precondition
 from workloads.api.handlers import Call, Context, Handlers, Json
-from workloads.plans import autoscaling, machines, serving
+from workloads.api.resources import request_logging
+from workloads.plans import autoscaling, machines, request_logs, serving
 from workloads.store import Resource
 
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
@@ -23,7 +24,6 @@ REFUSED: Final = {
     "enablePrivateServiceConnect": "endpoints are reached through the stack's own gateway",
     "privateServiceConnectConfig": "endpoints are reached through the stack's own gateway",
     "dedicatedEndpointEnabled": "every endpoint is reached under the stack's own address",
-    "predictRequestResponseLoggingConfig": "requests are not logged",
     "encryptionSpec": "customer-managed encryption keys are not available",
 }
 REFUSED_DEPLOYED: Final = {
@@ -34,20 +34,22 @@ REFUSED_DEPLOYED: Final = {
 }
 
 
-def _prepare(message: Json) -> Json:
+def _prepare(context: Context, message: Json) -> Json:
     checks.display_name(message)
     checks.labels(message)
     checks.refuse(message, REFUSED, "endpoint")
     if message.get("trafficSplit"):
         raise invalid("endpoint.trafficSplit must be empty at first: give it when a model is deployed.")
+    request_logging.complete(message, context.config.staging_bucket)
     return message
 
 
-def _check_update(message: Json) -> None:
+def _check_update(context: Context, message: Json) -> None:
     checks.display_name(message)
     checks.labels(message)
     ids = {deployed["id"] for deployed in message.get("deployedModels", [])}
     check_split(message.get("trafficSplit", {}), ids)
+    request_logging.complete(message, context.config.staging_bucket)
 
 
 def _check_delete(context: Context, row: Resource) -> None:
@@ -76,9 +78,9 @@ def check_split(split: Json, ids: set[str]) -> None:
 
 ENDPOINT: Final = crud.Kind(
     "EndpointService", "Endpoint", "endpoints",
-    prepare=lambda context, message: _prepare(message),
-    mutable=("displayName", "description", "labels", "trafficSplit"),
-    check_update=lambda context, row, message: _check_update(message),
+    prepare=_prepare,
+    mutable=("displayName", "description", "labels", "trafficSplit", request_logs.FIELD),
+    check_update=lambda context, row, message: _check_update(context, message),
     check_delete=_check_delete,
     create_is_operation=True,
 )  # fmt: skip

@@ -237,7 +237,8 @@ LOGGING = "predictRequestResponseLoggingConfig"
 def test_logging_is_completed_with_where_it_goes(client: httpx.Client, endpoint: str) -> None:
     """A folder of one's own or the staging bucket's; read back; changed and switched off by an update."""
     config = {"enabled": True, "samplingRate": 0.5}
-    made = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e", LOGGING: config}).json()["response"]
+    sent = {**config, "bigqueryDestination": {}}  # as Google's SDK sends it
+    made = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e", LOGGING: sent}).json()["response"]
     folder = made[LOGGING].pop("bigqueryDestination")["outputUri"]
     assert (made[LOGGING], folder.rsplit("/", 1)[1]) == (config, "request_response_logging")
     own = {**config, "bigqueryDestination": {"outputUri": "gs://own-bucket/some/where/"}}

@@ -20,8 +20,15 @@ from workloads.api.vertex import DESCRIPTORS, Version
 
 Json = dict[str, Any]
 PACKAGE: Final = "google.cloud.aiplatform."
-# Said to be required, though its 0, which can't be told from its absence, asks for scaling to zero.
-MAY_BE_ZERO: Final = frozenset({f"{PACKAGE}v1beta1.DedicatedResources.min_replica_count"})
+# Said to be required, though empty, which can't be told from absent, asks for something: scaling to zero; the log of
+# predictions at its default place, which Google's SDK sends so.
+MAY_BE_EMPTY: Final = frozenset(
+    {
+        f"{PACKAGE}v1beta1.DedicatedResources.min_replica_count",
+        f"{PACKAGE}v1.BigQueryDestination.output_uri",
+        f"{PACKAGE}v1beta1.BigQueryDestination.output_uri",
+    }
+)
 TYPE_URL: Final = "type.googleapis.com/"
 
 
@@ -58,7 +65,7 @@ def behaviors(field: FieldDescriptor) -> frozenset[int]:
 
 def is_required(field: FieldDescriptor) -> bool:
     """Whether a request without the field is wrong."""
-    return field_behavior_pb2.REQUIRED in behaviors(field) and field.full_name not in MAY_BE_ZERO
+    return field_behavior_pb2.REQUIRED in behaviors(field) and field.full_name not in MAY_BE_EMPTY
 
 
 def is_output_only(field: FieldDescriptor) -> bool:

@@ -9,14 +9,14 @@ from google.cloud import aiplatform
 import cairn
 from tests.bench import measure, open_loop
 from tests.bench.peers import MACHINE, Peers
-from tests.bench.predictions import BODY, deploy, rates, timed
+from tests.bench.predictions import BODY, deploy, rates, timed, trained
 
 ROUNDS = 2000
 
 
 def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
     """Two endpoints with the same model, in turn; `peers` has nothing that logs."""
-    model, plain = deploy(connection)
+    model, plain = deploy(connection, trained())
     logged = aiplatform.Endpoint.create(
         display_name="logged", enable_request_response_logging=True, request_response_logging_sampling_rate=1.0
     )

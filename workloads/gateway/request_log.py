@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from workloads.gateway.splits import PREFIX
+
 ROOM: Final = 1 << 20  # bytes in the socket; the kernel may give less (net.core.wmem_max)
 LARGEST: Final = 24_000  # bytes of a body; two of them in base64 and the rest fit HAProxy's longest line (65,535)
 SYNC_S: Final = 1.0
@@ -198,6 +200,8 @@ class Channel:
             return None
 
     def _keep(self, message: bytes) -> None:
+        if not message.startswith(PREFIX.encode()):
+            return  # a notice of HAProxy's own, that it starts or stops
         try:
             self._spool.add(parse(message), time.time())
         except (ValueError, TypeError, binascii.Error, OSError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 
 SLOTS = 100
+PREFIX = "model."  # of deployed models' backends, and of no other
 
 
 def slots(models: tuple[DeployedModel, ...]) -> list[str]:
@@ -29,7 +30,7 @@ def slots(models: tuple[DeployedModel, ...]) -> list[str]:
 
 def backend(endpoint: Endpoint, model_id: str) -> str:
     """The name of a deployed model's backend in HAProxy; stable, since server states are kept under it."""
-    return f"model.{endpoint.id}.{model_id}"
+    return f"{PREFIX}{endpoint.id}.{model_id}"
 
 
 def splits_map(table: Table) -> str:

@@ -63,7 +63,7 @@ def numbers(found: list[dict[str, Any]]) -> list[int]:
 def test_predictions_are_logged_as_they_were(logged: Gateway) -> None:
     """Both bodies, the answer as the model gave it; errors and rawPredict too; what is too large is left out, not cut.
 
-    Segments are fetched and removed by the platform alone.
+    Nothing of it is in the container's log. Segments are fetched and removed by the platform alone.
     """
     large = {"instances": [1], "mode": "", "text": "x" * LARGEST}
     for mode in ("", "chunked", "fail", "large"):
@@ -85,6 +85,8 @@ def test_predictions_are_logged_as_they_were(logged: Gateway) -> None:
     assert (len(big["request_payload"]), big["response_payload"]) == (1, [])
     assert (long["request_payload"], len(long["response_payload"])) == ([], 1)
     assert measured(logged)["1"] == 6  # its lines, which are far longer now, are still understood
+    assert "model.9.1 200" not in logged.container.logs().decode()
+    assert json.loads(logged.ask("GET", "/requests", port=logged.agent)[2])["dropped"] == 0
     name = segments(logged)[0]
     for method in ("GET", "DELETE"):
         assert logged.ask(method, f"/requests/{name}", token=WORKLOAD, port=logged.agent)[0] == 403

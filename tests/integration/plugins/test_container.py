@@ -95,6 +95,26 @@ def test_secrets_stay_secret(project: Project, name: str, engine: docker.DockerC
     assert project.up().ok().changes == {"unchanged": 3}
 
 
+def test_files_in_a_volume_are_written_in_place(project: Project, name: str, engine: docker.DockerClient) -> None:
+    """Another content reaches the running container with a read-only root; a file of the root's own replaces it."""
+    file = "{{'file': '{}', 'content': '{}', 'permissions': '0400', 'owner': '1000'}}"
+    inside_volume = "read_only=True, user='1000', volumes=[{{'container_path': '/run/secrets'}}], uploads=[{}]"
+    project.program(sleeper(name, inside_volume.format(file.format("/run/secrets/key", "one"))))
+    project.up().ok()
+    first = engine.containers.get(name).id
+    project.program(sleeper(name, inside_volume.format(file.format("/run/secrets/key", "another"))))
+    assert project.preview().ok().changes == {"to update": 1, "unchanged": 1}
+    assert project.up().ok().changes == {"updated": 1, "unchanged": 1}
+    assert engine.containers.get(name).id == first
+    assert inside(engine, name, "cat /run/secrets/key") == "another"
+    assert project.up().ok().changes == {"unchanged": 2}
+
+    project.program(sleeper(name, f"uploads=[{file.format('/key', 'one')}]"))
+    project.up().ok()
+    project.program(sleeper(name, f"uploads=[{file.format('/key', 'another')}]"))
+    assert project.up().ok().changes == {"replaced": 1, "unchanged": 1}
+
+
 def test_a_strangers_container_is_not_touched(project: Project, name: str, engine: docker.DockerClient) -> None:
     """A container of that name that the stack did not make is an error that says so, and stays."""
     stranger = engine.containers.create("cairn-base:latest", ["sleep", "1"], name=name)

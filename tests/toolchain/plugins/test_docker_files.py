@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolchain.plugins.common.resource import ProviderError
-from toolchain.plugins.common.values import UNKNOWN
+from toolchain.plugins.common.values import UNKNOWN, Properties
 from toolchain.plugins.docker.build_context import build_context
 from toolchain.plugins.docker.durations import duration, nanoseconds
 from toolchain.plugins.docker.ignore import parse_ignore
-from toolchain.plugins.docker.uploads import archives, upload_problems
+from toolchain.plugins.docker.uploads import archives, only_contents_in_volumes, upload_problems
 
 
 @pytest.fixture
@@ -141,6 +141,28 @@ def test_wrong_uploads(upload: dict[str, Any], reason: str) -> None:
     """Files that can't be uploaded are found before anything is created."""
     (problem,) = upload_problems({"uploads": [upload]})
     assert reason in problem.reason
+
+
+SECRETS: Properties = {"mounts": [{"target": "/run/secrets", "type": "volume"}]}
+
+
+@pytest.mark.parametrize(
+    ("after", "in_place"),
+    [
+        ([{"file": "/run/secrets/a", "content": "2", "owner": "7"}, {"file": "/b", "content": "b"}], True),
+        ([{"file": "/run/secrets/a", "content": UNKNOWN, "owner": "7"}, {"file": "/b", "content": "b"}], True),
+        ([{"file": "/run/secrets/a", "content": "1", "owner": "7"}, {"file": "/b", "content": "c"}], False),
+        ([{"file": "/run/secrets/a", "content": "1", "owner": "8"}, {"file": "/b", "content": "b"}], False),
+        ([{"file": "/run/secrets/a", "content": "1", "owner": "7"}], False),
+        (UNKNOWN, False),
+        (None, False),
+    ],
+)
+def test_contents_in_volumes_change_in_place(after: Any, in_place: bool) -> None:
+    """Other contents of a volume's files; not of the root's own, not another owner, not another set of files."""
+    before = [{"file": "/run/secrets/a", "content": "1", "owner": "7"}, {"file": "/b", "content": "b"}]
+    old, new = {**SECRETS, "uploads": before}, {**SECRETS, "uploads": after}
+    assert only_contents_in_volumes(old, new) is in_place
 
 
 def test_uploads_that_are_not_known_yet() -> None:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from toolchain.plugins.common.table import Problem, Table
+from toolchain.plugins.common.table import Change, Problem, Table
 from toolchain.plugins.common.values import Properties
 
 
@@ -82,6 +82,10 @@ class Resource(ABC):
     def problems(self, inputs: Properties) -> list[Problem]:
         """What the table can't say about wrong inputs; called by Check."""
         return []
+
+    def replaces(self, change: Change, old: Properties, new: Properties) -> bool:
+        """Whether the change needs a new resource, where the table can't say it; called by Diff."""
+        return change.replaces
 
     @abstractmethod
     def create(self, call: Call, inputs: Properties) -> Created:

@@ -7,7 +7,7 @@ is in the types.
 # ruff: noqa: N802 (the methods' names are the protocol's)
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2
@@ -58,7 +58,10 @@ class Provider(Service):
         old, new = from_struct(request.old_inputs), from_struct(request.news)
         with answers.Reporting(context, new):
             resource = self._resource(request.urn)
-            found = changes(resource.table, old, new, frozenset(request.ignoreChanges))
+            found = [
+                replace(change, replaces=resource.replaces(change, old, new))
+                for change in changes(resource.table, old, new, frozenset(request.ignoreChanges))
+            ]
         name = resource.autonamed
         fixed_name = name is not None and name not in new.get(answers.FILLED_IN, [])
         return answers.difference(found, fixed_name and all(change.name != name for change in found))

@@ -7,6 +7,8 @@ Where it differs from the official plugin of the same version, on purpose:
   over silently. One that this resource made (label cairn.pulumi-urn) but no state knows is taken over (volumes) or made
   anew.
 - A container that has to run and ends at once is an error with its last log lines; `wait` too tells logs and checks.
+- Another content of an uploaded file that lies in a mounted volume is written there; the official plugin replaces the
+  container, which then has the same volume. On a root of the container's own it replaces.
 - Uploaded contents and registry passwords are secret without being declared so.
 - Images: BuilderV1 only, nothing is built in a preview, and a refresh finds that an image is gone.
 """

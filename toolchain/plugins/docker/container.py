@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Any
 
 from toolchain.plugins.common.resource import Call, Created, Found, PartlyDoneError, ProviderError, Resource
-from toolchain.plugins.common.table import Problem, same
-from toolchain.plugins.common.values import UNKNOWN, Properties
+from toolchain.plugins.common.table import Change, Problem, same
+from toolchain.plugins.common.values import UNKNOWN, Properties, plain
 from toolchain.plugins.docker.container_body import container_body, update_body
 from toolchain.plugins.docker.container_parts import endpoint_body
 from toolchain.plugins.docker.container_read import drifted, import_inputs, outputs
@@ -17,7 +17,7 @@ from toolchain.plugins.docker.container_table import TABLE, UPDATABLE
 from toolchain.plugins.docker.durations import nanoseconds
 from toolchain.plugins.docker.engine import Engine, NameTakenError, doing, is_ours, marked_as_ours
 from toolchain.plugins.docker.images import ensure_local
-from toolchain.plugins.docker.uploads import archives, upload_problems
+from toolchain.plugins.docker.uploads import archives, only_contents_in_volumes, upload_problems
 from toolchain.plugins.docker.waiting import Waiting
 
 COMPUTED = (
@@ -52,6 +52,10 @@ class Container(Resource):
                 found += _duration_problems(name, value)
         return found
 
+    def replaces(self, change: Change, old: Properties, new: Properties) -> bool:
+        """Files in volumes are written anew where they are."""
+        return change.replaces and not (change.name == "uploads" and only_contents_in_volumes(plain(old), plain(new)))
+
     def create(self, call: Call, inputs: Properties) -> Created:
         """Make and start the container; what an interrupted `up` left under its name is removed first."""
         name = inputs["name"]
@@ -77,11 +81,13 @@ class Container(Resource):
         return Found(container["Id"], found, outputs(container, found))
 
     def update(self, call: Call, identifier: str, old: Properties, new: Properties) -> Properties:
-        """Set changed limits, and start the container if it has to run and does not."""
+        """Set changed limits, write changed files, and start the container if it has to run and does not."""
         changed = [name for name, prop in UPDATABLE.items() if not same(prop, old.get(name), new.get(name))]
         if changed:
             with doing(f"update {', '.join(changed)} of the container {new['name']}"):
                 self._engine.post("/containers/{0}/update", identifier, update_body(new, changed))
+        if not same(TABLE["uploads"], old.get("uploads"), new.get("uploads")):
+            self._put_files(identifier, new)
         return self._bring_up(call, identifier, new)
 
     def delete(self, call: Call, identifier: str, inputs: Properties) -> None:
@@ -118,13 +124,16 @@ class Container(Resource):
             identifier = str(client.create_container_from_config(body, name, inputs.get("platform"))["Id"])
         try:
             self._join(identifier, inputs)
-            for folder, archive in archives(inputs):
-                with doing(f"put files into {folder} of the container {name}"):
-                    client.put_archive(identifier, folder, archive)
+            self._put_files(identifier, inputs)
         except ProviderError as problem:
             self._undo(call, identifier, inputs, problem)
             raise
         return identifier
+
+    def _put_files(self, identifier: str, inputs: Properties) -> None:
+        for folder, archive in archives(inputs):
+            with doing(f"put files into {folder} of the container {inputs['name']}"):
+                self._engine.client().put_archive(identifier, folder, archive)
 
     def _check_subpaths(self, inputs: Properties) -> None:
         """An engine that does not know of sub-paths would mount the whole volume instead, without a word."""

@@ -39,6 +39,24 @@ def archives(inputs: Properties) -> list[tuple[str, bytes]]:
     return [(str(root), _archive(root, uploads)) for root, uploads in files.items()]
 
 
+def only_contents_in_volumes(old: Properties, new: Properties) -> bool:
+    """Whether the same files with the same owners have other contents, and only such that lie in mounted volumes.
+
+    Those outlive the container, so writing them is all that a new container would do; who runs in it has to look again.
+    """
+    before, after = old.get("uploads"), new.get("uploads")
+    if not isinstance(before, list) or not isinstance(after, list) or UNKNOWN in after:
+        return False
+    if [_without_content(each) for each in before] != [_without_content(each) for each in after]:
+        return False
+    targets = _mounted(new)
+    return all(_root(now, targets) != PurePosixPath("/") for was, now in zip(before, after, strict=True) if was != now)
+
+
+def _without_content(upload: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in upload.items() if name not in SOURCES}
+
+
 def _reasons(upload: dict[str, Any]) -> list[str]:
     path = upload["file"]
     reasons = []

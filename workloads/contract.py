@@ -16,6 +16,7 @@ LABEL_REPLICA: Final = "cairn.replica"  # "<pool>-<index>", e.g. "0-0"
 LABEL_ATTEMPT: Final = "cairn.attempt"  # which try of a job the container belongs to, from "0"
 LABEL_NETWORK: Final = "cairn.network"  # of a network made for one group: which of NETWORK_* it is
 LABEL_DEPLOYED_MODEL: Final = "cairn.deployed-model"  # JSON of plans.serving.DeployedModel: all that routing needs
+LABEL_SECRETS: Final = "cairn.secrets"  # of a service: a digest of the secret files that it reads at its start only
 MANAGED_BY_PULUMI: Final = "pulumi"
 MANAGED_BY_CONTROLLERS: Final = "controllers"
 
@@ -50,7 +51,7 @@ SECRETS_DIR: Final = "/run/secrets"
 SECRET_DATABASE_PASSWORD: Final = "database_password"
 SECRET_OBJECT_STORE_ACCESS_KEY: Final = "object_store_access_key"
 SECRET_OBJECT_STORE_SECRET_KEY: Final = "object_store_secret_key"
-SECRET_SIGNING_KEY: Final = "signing_key"
+SECRET_SIGNING_KEY: Final = "signing_key"  # a ring of them (tokens.py), which changes while its readers run
 SECRET_SECRETS_KEY: Final = "secrets_key"  # seals the values of users' secrets in the database
 SECRET_TOKEN: Final = "token"  # a workload's own bearer token
 GCS_DIR: Final = "/gcs"  # buckets as folders, as on Vertex
@@ -92,3 +93,33 @@ def read_secret(name: str, directory: str = SECRETS_DIR) -> str:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
         raise RuntimeError(f"secret file {path} can't be read ({error}); the container's driver writes it") from error
+
+
+class SecretFile:
+    """A secret that may change while its readers run: called, it gives the file's text as it is now."""
+
+    def __init__(self, name: str, directory: str = SECRETS_DIR) -> None:
+        """Read it once.
+
+        Raises:
+            RuntimeError: as of read_secret.
+        """
+        self._path = Path(directory) / name
+        self._text = read_secret(name, directory)
+        self._seen: object = None
+
+    def __call__(self) -> str:
+        """The text without the final newline."""
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if seen != self._seen:
+                self._keep(self._path.read_text(encoding="utf-8"), seen)
+        except OSError:
+            return self._text  # it is being replaced just now
+        return self._text
+
+    def _keep(self, text: str, seen: object) -> None:
+        """What has no final newline is not written to its end yet, or never was meant to change."""
+        if text.endswith("\n"):
+            self._text, self._seen = text.rstrip("\n"), seen

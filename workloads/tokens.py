@@ -2,16 +2,22 @@
 
 Infra signs one per principal at `up`, the controllers sign one per job or model server; the API and tracking verify
 them, and so does HAProxy on its own (`jwt_verify`), which is why they are JWTs.
+
+The key is a ring of keys, one a line: the first signs, all verify. Beside the current key it holds the one before,
+whose tokens are still good, and the next, so that every service knows a key before any service signs with it.
 """
 
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
+
+Keys = str | Callable[[], str]  # a ring's text, or what gives it as it is now (contract.SecretFile)
 
 ALGORITHM: Final = "HS256"
 ROLE_ADMIN: Final = "admin"  # everything, the gateway's routes too
@@ -68,37 +74,50 @@ class S3Keys:
     secret: str
 
 
-def s3_keys(token: str, key: str) -> S3Keys:
-    """The S3 keys that belong to a token. Only who has the signing key can make the secret one of it.
+def ring(keys: Keys) -> tuple[str, ...]:
+    """The keys one by one; the first signs."""
+    return tuple((keys() if callable(keys) else keys).splitlines())
 
-    Args:
-        key: the stack's signing key, with which the token was signed.
+
+def s3_keys(token: str, keys: Keys) -> S3Keys:
+    """The S3 keys that belong to a token. Only who has the key that signed it can make the secret one of it.
+
+    Raises:
+        InvalidToken: none of the keys has signed it.
     """
+    key, _ = _opened(token, keys)
     access = hashlib.sha256(token.encode()).hexdigest()[:20]
     return S3Keys(f"CAIRN{access}", hmac.new(key.encode(), f"s3\0{token}".encode(), hashlib.sha256).hexdigest())
 
 
-def sign(principal: Principal, stack: str, key: str, expires_in_s: float | None = None) -> str:
+def sign(principal: Principal, stack: str, keys: Keys, expires_in_s: float | None = None) -> str:
     """A token for the principal; without `expires_in_s` it is the same text every time (Pulumi must see no change)."""
     claims: dict[str, Any] = {"iss": stack, "sub": principal.subject, "role": principal.role}
     if principal.buckets is not None:
         claims["buckets"] = list(principal.buckets)
     if expires_in_s is not None:
         claims["exp"] = int(time.time() + expires_in_s)
-    return jwt.encode(claims, key, algorithm=ALGORITHM)
+    return jwt.encode(claims, ring(keys)[0], algorithm=ALGORITHM)
 
 
-def verify(token: str, stack: str, key: str) -> Principal:
+def verify(token: str, stack: str, keys: Keys) -> Principal:
     """The principal that the token stands for.
 
     Raises:
         InvalidToken: with what is wrong with it; the text never holds the token.
     """
-    try:
-        claims: Mapping[str, Any] = jwt.decode(
-            token, key, algorithms=[ALGORITHM], issuer=stack, options={"require": ["iss", "sub"]}
-        )
-    except jwt.InvalidTokenError as error:
-        raise InvalidToken(f"{error}; take a fresh token from `cairn env`") from error
+    _, claims = _opened(token, keys, issuer=stack, options={"require": ["iss", "sub"]})
     buckets = claims.get("buckets")
     return Principal(str(claims["sub"]), str(claims.get("role", "")), None if buckets is None else tuple(buckets))
+
+
+def _opened(token: str, keys: Keys, **checks: Any) -> tuple[str, Mapping[str, Any]]:
+    """The key that signed the token, and its claims."""
+    *others, last = ring(keys)
+    try:
+        for key in others:
+            with suppress(jwt.InvalidSignatureError):
+                return key, jwt.decode(token, key, algorithms=[ALGORITHM], **checks)
+        return last, jwt.decode(token, last, algorithms=[ALGORITHM], **checks)
+    except jwt.InvalidTokenError as error:
+        raise InvalidToken(f"{error}; take a fresh token from `cairn env`") from error

@@ -22,14 +22,14 @@ from workloads.registry import open_registry
 from workloads.store import open_store
 
 
-def storage(config: PlatformConfig, key: str) -> StorageDeps:
+def storage(config: PlatformConfig, keys: tokens.Keys) -> StorageDeps:
     """What the Cloud Storage surface needs."""
 
     def authenticate(request: Request) -> tokens.Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise tokens.InvalidToken("the request has no bearer token")
-        principal = tokens.verify(token.strip(), config.stack, key)
+        principal = tokens.verify(token.strip(), config.stack, keys)
         request.state.principal, request.state.role = principal.subject, principal.role  # for the logs
         return principal
 
@@ -44,11 +44,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # our own calls are no news
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
-    key = contract.read_secret(contract.SECRET_SIGNING_KEY)
+    keys = contract.SecretFile(contract.SECRET_SIGNING_KEY)
     store = open_store(config)
-    deps = storage(config, key)
-    registry = open_registry(config, key, store, exists(deps.store))
-    app = create_app(Context(config, store, registry), key, routes(deps))
+    deps = storage(config, keys)
+    registry = open_registry(config, keys, store, exists(deps.store))
+    app = create_app(Context(config, store, registry), keys, routes(deps))
     host = "0.0.0.0"  # noqa: S104  the container's own network; only the gateway is published, on loopback
     uvicorn.run(app, host=host, port=contract.API_PORT, access_log=False, log_config=None, server_header=False)
 

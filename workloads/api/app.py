@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from workloads import contract
+from workloads import contract, tokens
 from workloads.api import access_log, audit, auth, calls, extensions, secret_manager, served
 from workloads.api.errors import ApiError, invalid, not_found, translate, unimplemented
 from workloads.api.handlers import Context, Json
@@ -30,7 +30,7 @@ class Api:
     """The endpoints, with what they need."""
 
     context: Context
-    signing_key: str
+    keys: tokens.Keys
 
     def principal(self, request: Request) -> Principal:
         """Who asks; kept for the request log and the audit log.
@@ -38,7 +38,7 @@ class Api:
         Raises:
             ApiError: UNAUTHENTICATED.
         """
-        found = auth.authenticate(request.headers.get("authorization", ""), self.context.config.stack, self.signing_key)
+        found = auth.authenticate(request.headers.get("authorization", ""), self.context.config.stack, self.keys)
         request.state.principal, request.state.role = found.subject, found.role
         return found
 
@@ -49,7 +49,7 @@ class Api:
 
     async def token(self, request: Request) -> Response:
         """The RFC 8693 exchange; its form's subject token is the credential."""
-        code, answer = auth.exchange(await read_body(request), self.context.config.stack, self.signing_key)
+        code, answer = auth.exchange(await read_body(request), self.context.config.stack, self.keys)
         return JSONResponse(answer, code, {"Cache-Control": "no-store"})
 
     async def vertex(self, request: Request) -> Response:
@@ -121,9 +121,9 @@ def _guarded(endpoint: Callable[[Request], object]) -> Callable[[Request], objec
     return guarded
 
 
-def create_app(context: Context, signing_key: str, routes: Sequence[BaseRoute] = ()) -> access_log.AccessLog:
+def create_app(context: Context, keys: tokens.Keys, routes: Sequence[BaseRoute] = ()) -> access_log.AccessLog:
     """The app; `routes` are others' (Cloud Storage), tried before Vertex'."""
-    api = Api(context, signing_key)
+    api = Api(context, keys)
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
     more = extensions.Extensions(context, api.principal)
     secret_store = secret_manager.SecretManager(context, api.principal, read_body)

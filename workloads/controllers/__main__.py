@@ -27,22 +27,22 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # one line for each question to the registry
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
-    key = contract.read_secret(contract.SECRET_SIGNING_KEY)
+    keys = contract.SecretFile(contract.SECRET_SIGNING_KEY)
     store = open_store(config)
     platform = Platform(
         config=config,
         store=store,
-        engine=engines.open(config, buckets.Buckets(config, key).has),
-        models=open_registry(config, key, store),
-        gateway=(gateway := HttpGateway(config, key)),
-        signing_key=key,
+        engine=engines.open(config, buckets.Buckets(config, keys).has),
+        models=open_registry(config, keys, store),
+        gateway=(gateway := HttpGateway(config, keys)),
+        keys=keys,
     )
     stop, leading = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     assembly = Assembly(platform)
     threading.Thread(target=Waker(platform.gateway, assembly.loop.wake).run, daemon=True, name="wakes").start()
-    logs = RequestLogs(gateway, Objects(config, key).put)
+    logs = RequestLogs(gateway, Objects(config, keys).put)
     threading.Thread(target=logs.run, daemon=True, name="request logs").start()
     healthz.serve(lambda: not leading.is_set() or time.monotonic() - assembly.loop.last_turn < STALLED_S)
     while not stop.is_set():

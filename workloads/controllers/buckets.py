@@ -16,8 +16,8 @@ TIMEOUT_S: Final = 15.0
 class Buckets:
     """The stack's buckets, as the gateway's clients see them."""
 
-    def __init__(self, config: PlatformConfig, signing_key: str) -> None:
-        self._config, self._key = config, signing_key
+    def __init__(self, config: PlatformConfig, keys: tokens.Keys) -> None:
+        self._config, self._keys = config, keys
 
     def has(self, bucket: str) -> bool:
         """Whether there is such a bucket.
@@ -26,7 +26,7 @@ class Buckets:
             Unavailable: the API does not answer, or not to this question.
         """
         principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
-        token = tokens.sign(principal, self._config.stack, self._key, TOKEN_LIFETIME_S)
+        token = tokens.sign(principal, self._config.stack, self._keys, TOKEN_LIFETIME_S)
         request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
             f"{self._config.gateway_url}/storage/v1/b/{bucket}", headers={"Authorization": f"Bearer {token}"}
         )

@@ -32,8 +32,8 @@ class GatewayError(Exception):
 class HttpGateway:
     """The agent, with a token signed for each call."""
 
-    def __init__(self, config: PlatformConfig, signing_key: str) -> None:
-        self._config, self._key = config, signing_key
+    def __init__(self, config: PlatformConfig, keys: tokens.Keys) -> None:
+        self._config, self._keys = config, keys
 
     def routes(self) -> Any:
         """The table that it has."""
@@ -65,7 +65,7 @@ class HttpGateway:
 
     def _call(self, method: str, path: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> bytes:
         principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
-        token = tokens.sign(principal, self._config.stack, self._key, TOKEN_LIFETIME_S)
+        token = tokens.sign(principal, self._config.stack, self._keys, TOKEN_LIFETIME_S)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
             f"{self._config.gateway_agent_url}{path}", data=body, headers=headers, method=method

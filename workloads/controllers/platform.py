@@ -1,4 +1,4 @@
-"""What every controller works with: settings, store, engine, the registry, and the key that signs workloads' tokens."""
+"""What every controller works with: settings, store, engine, the registry, and the keys of workloads' tokens."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,18 +67,18 @@ class Platform:
     engine: Engine
     models: Models
     gateway: Gateway
-    signing_key: str
+    keys: tokens.Keys
     now: Callable[[], datetime] = utc_now
 
     def token(self, subject: str, buckets: tuple[str, ...], lifetime_s: float) -> str:
         """A token of a job's or model server's own."""
         principal = tokens.Principal(subject, tokens.ROLE_WORKLOAD, buckets)
-        return tokens.sign(principal, self.config.stack, self.signing_key, lifetime_s)
+        return tokens.sign(principal, self.config.stack, self.keys, lifetime_s)
 
     def s3_keys(self, token: str) -> tuple[str, str]:
         """Access and secret key that belong to a token."""
-        keys = tokens.s3_keys(token, self.signing_key)
-        return keys.access, keys.secret
+        found = tokens.s3_keys(token, self.keys)
+        return found.access, found.secret
 
 
 def error(code: int, message: str) -> Mapping[str, Any]:

@@ -115,8 +115,8 @@ class StorageRefused(Exception):
 class Objects:
     """The stack's Cloud Storage API, as the gateway's clients see it."""
 
-    def __init__(self, config: PlatformConfig, signing_key: str) -> None:
-        self._config, self._key = config, signing_key
+    def __init__(self, config: PlatformConfig, keys: tokens.Keys) -> None:
+        self._config, self._keys = config, keys
 
     def put(self, uri: str, content: bytes) -> None:
         """Write the object.
@@ -126,7 +126,7 @@ class Objects:
         """
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         token = tokens.sign(
-            tokens.Principal("controllers", tokens.ROLE_ADMIN), self._config.stack, self._key, TOKEN_LIFETIME_S
+            tokens.Principal("controllers", tokens.ROLE_ADMIN), self._config.stack, self._keys, TOKEN_LIFETIME_S
         )
         query = urllib.parse.urlencode({"uploadType": "media", "name": name})
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/vnd.apache.parquet"}

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from workloads import contract
+from workloads import contract, tokens
 from workloads.gateway import hosts
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
@@ -26,6 +27,7 @@ _STORED: Final = Path("/var/lib/gateway/routes.json")
 _SPOOL: Final = Path("/var/lib/gateway/requests")
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _LAST_S: Final = 5.0  # for the last records, once HAProxy has ended
+_KEYS_PAUSE_S: Final = 1.0
 _FOLDER: Final = Path("/tmp/gateway")  # noqa: S108  the container's own tmpfs
 
 
@@ -36,7 +38,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         print("gateway: CAIRN_STACK is not set; it must be the stack's name, the issuer of its tokens", file=sys.stderr)
         return 1
     try:
-        key = contract.read_secret(contract.SECRET_SIGNING_KEY)
+        keys = contract.SecretFile(contract.SECRET_SIGNING_KEY)
         _FOLDER.mkdir(mode=0o700, exist_ok=True)
         domain = hosts.domain(environ, _RESOLV_CONF.read_text(encoding="utf-8"))
         places = Places(_FOLDER, Path(__file__).with_name("prediction.lua"), domain)
@@ -44,21 +46,33 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         pipe = Pipe(measures)
         spool = Spool(_SPOOL)
         channel = Channel(spool)
-        haproxy = HAProxy(places, key, pipe.writer, channel.writer)
+        haproxy = HAProxy(places, pipe.writer, channel.writer)
         router = Router(haproxy, places, _STORED, stack)
         holder = Holder(router.find, domain)
+        router.use_keys(tokens.ring(keys))
         router.start()
-    except (RuntimeError, OSError, HAProxyError) as error:
+    except (RuntimeError, ValueError, OSError, HAProxyError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: haproxy.stop())
-    service = Service(router, measures, holder, spool, stack, key)
+    service = Service(router, measures, holder, spool, stack, keys)
     logging = threading.Thread(target=channel.read, daemon=True)
     logging.start()
-    for work in (pipe.read, service.serve_forever, partial(holder.run, Path(places.hold_socket))):
+    hold = partial(holder.run, Path(places.hold_socket))
+    for work in (pipe.read, service.serve_forever, hold, partial(_keep_keys, router, keys)):
         threading.Thread(target=work, daemon=True).start()
     print(f"gateway: serving on port {contract.GATEWAY_PORT}, routes on port {contract.GATEWAY_AGENT_PORT}", flush=True)
     code = haproxy.wait()
     channel.close()
     logging.join(_LAST_S)
     return code
+
+
+def _keep_keys(router: Router, keys: contract.SecretFile) -> None:
+    """Have HAProxy verify with the keys that the file has now, for ever."""
+    while True:
+        time.sleep(_KEYS_PAUSE_S)
+        try:
+            router.use_keys(tokens.ring(keys))
+        except (ValueError, OSError, HAProxyError) as error:
+            print(f"gateway: the new signing keys are not in use yet: {error}", file=sys.stderr, flush=True)

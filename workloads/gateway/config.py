@@ -15,7 +15,6 @@ from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 from workloads.tokens import ROLES_THAT_PREDICT
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
-ENV_SIGNING_KEY: Final = "CAIRN_SIGNING_KEY"  # in HAProxy's own environment only, never in a file
 HOLDS: Final = "X-Cairn-Holds"  # the header that tells the holder (holder.py) a request's backend
 MEASURES_FD: Final = 9  # of every HAProxy process: where it writes a line for each prediction
 LOG_FD: Final = 10  # and where it writes the sampled ones, whole
@@ -65,6 +64,11 @@ class Places:
     def splits(self) -> PurePath:
         """Its map from requests to deployed models."""
         return self.folder / "splits.map"
+
+    @property
+    def keys(self) -> PurePath:
+        """Its map from slots to the keys that verify tokens (keys.py)."""
+        return self.folder / "keys.map"
 
     @property
     def handover(self) -> PurePath:
@@ -118,7 +122,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "SPLITS": str(places.splits),
         "HANDOVER": str(places.handover),
         "STACK": quoted(stack),
-        "KEY": ENV_SIGNING_KEY,
+        "KEYS": str(places.keys),
         "PORT": str(contract.GATEWAY_PORT),
         "API": whole(f"{contract.API_HOST}:{contract.API_PORT}", places.domain),
         "SERVER": _SERVER,

@@ -1,6 +1,7 @@
 """Runs HAProxy as a child: start, check, reload without losing a connection, stop. Used by the agent."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workloads.gateway.config import ENV_SIGNING_KEY, LOG_FD, MEASURES_FD, Places
+from workloads.gateway.config import LOG_FD, MEASURES_FD, Places
 
 _RELOAD_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
@@ -50,12 +51,12 @@ class HAProxy:
         log: the one that takes those that are logged.
     """
 
-    def __init__(self, places: Places, signing_key: str, measures: int, log: int) -> None:
+    def __init__(self, places: Places, measures: int, log: int) -> None:
         self._places = places
         for number, target in ((measures, MEASURES_FD), (log, LOG_FD)):
             os.dup2(number, target, inheritable=True)
         # The resolver's own limits: a name that is gone must not hold up a reload.
-        self._environment = {**os.environ, ENV_SIGNING_KEY: signing_key, "RES_OPTIONS": "timeout:1 attempts:1"}
+        self._environment = {**os.environ, "RES_OPTIONS": "timeout:1 attempts:1"}
         self._process: subprocess.Popen[bytes] | None = None
 
     def check(self) -> None:
@@ -92,6 +93,23 @@ class HAProxy:
         self._await_new_worker(before.current | before.old)
         for pid in before.current:
             self._ask(f"@!{pid} add map {self._places.handover} old yes")
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` was called."""
+        return self._process is not None
+
+    def set_key(self, slot: int, key: str) -> None:
+        """Verify with this key from now on, in every worker.
+
+        Raises:
+            HAProxyError: a worker refuses it.
+        """
+        processes, text = self.processes(), re.sub(r"([^\w-])", r"\\\1", key)
+        for pid in processes.current | processes.old:
+            said = self._ask(f"@!{pid} set map {self._places.keys} {slot} {text}").strip()
+            if said and pid in self.processes().current:
+                raise HAProxyError(f"HAProxy does not take key {slot}: {said.replace(text, '…')}")
 
     def is_serving(self) -> bool:
         """Whether a worker answers."""

@@ -3,10 +3,11 @@
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from workloads.gateway import config, routes
+from workloads.gateway import config, keys, routes
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.measures import Measures, in_flight
@@ -30,6 +31,7 @@ class Router:
         self._stored = stored
         self._stack = stack
         self._lock = threading.Lock()
+        self._keys: tuple[str, ...] = keys.NONE
         self._text = EMPTY
         self._models: dict[str, tuple[str, DeployedModel]] = {}
 
@@ -61,8 +63,25 @@ class Router:
         """Whether HAProxy answers."""
         return self._haproxy.is_serving()
 
+    def use_keys(self, ring: Sequence[str]) -> None:
+        """Take tokens signed with these keys, and no others, from now on.
+
+        Raises:
+            ValueError: they can't be used.
+            HAProxyError, OSError: HAProxy does not take them; tried anew with the next call.
+        """
+        with self._lock:
+            wanted = keys.placed(self._keys, ring)
+            if wanted == self._keys:
+                return
+            _write_whole(Path(self._places.keys), keys.as_map(wanted))
+            if self._haproxy.is_started:
+                for slot, key in enumerate(wanted):
+                    self._haproxy.set_key(slot, key)
+            self._keys = wanted
+
     def start(self) -> None:
-        """Serve the stored table, or an empty one when there is none or it can't be used."""
+        """Serve the stored table, or an empty one when there is none or it can't be used. Needs `use_keys` before."""
         text = self._stored.read_text(encoding="utf-8") if self._stored.exists() else EMPTY
         try:
             self._write(self._files(text))

@@ -31,7 +31,7 @@ class Service(ThreadingHTTPServer):
 
     Args:
         stack: the issuer of valid tokens.
-        key: the stack's signing key.
+        keys: what they are signed with.
     """
 
     daemon_threads = True
@@ -43,12 +43,12 @@ class Service(ThreadingHTTPServer):
         holder: Holder,
         spool: Spool,
         stack: str,
-        key: str,
+        keys: tokens.Keys,
         port: int = contract.GATEWAY_AGENT_PORT,
     ) -> None:
         super().__init__(("", port), Handler)
         self.router, self.measures, self.holder, self.spool = router, measures, holder, spool
-        self._stack, self._key = stack, key
+        self._stack, self._keys = stack, keys
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
         """Status and reason why this Authorization header may not see or change routes; None when it may."""
@@ -56,7 +56,7 @@ class Service(ThreadingHTTPServer):
         if scheme.lower() != "bearer":
             return 401, "no bearer token; send Authorization: Bearer <the stack's admin token>"
         try:
-            principal = tokens.verify(token.strip(), self._stack, self._key)
+            principal = tokens.verify(token.strip(), self._stack, self._keys)
         except tokens.InvalidToken as error:
             return 401, str(error)
         if principal.role != tokens.ROLE_ADMIN:

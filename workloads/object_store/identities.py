@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from workloads.tokens import InvalidToken, S3Keys, s3_keys, verify
+from workloads.tokens import InvalidToken, Keys, S3Keys, s3_keys, verify
 
 Json = dict[str, Any]
 PROTOCOL: Final = "X-Vgw-Private-Protocol"
@@ -41,8 +41,8 @@ _PR_SET_PDEATHSIG: Final = 1
 class Identities:
     """The answers, for the tokens of one stack."""
 
-    def __init__(self, stack: str, key: str) -> None:
-        self._stack, self._key = stack, key
+    def __init__(self, stack: str, keys: Keys) -> None:
+        self._stack, self._keys = stack, keys
         self.answers: Mapping[str, Callable[[Json], Json]] = {
             "/private/version": self._version,
             "/private/derive-signing-key": self._derive,
@@ -82,8 +82,8 @@ class Identities:
             InvalidToken: it is none of this stack's, or not the one that these keys were made from.
         """
         token = str(asked.get("sessionToken") or "")
-        principal = verify(token, self._stack, self._key)
-        keys = s3_keys(token, self._key)
+        principal = verify(token, self._stack, self._keys)
+        keys = s3_keys(token, self._keys)
         if principal.buckets is None or not hmac.compare_digest(keys.access, str(asked.get("accessKeyId") or "")):
             raise InvalidToken("these keys were not made from this token")
         return keys, f"arn:aws:iam::000000000000:user/{principal.subject}", principal.buckets
@@ -129,7 +129,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     identities: Identities
 
 
-def listen(path: Path, stack: str, key: str) -> _Server:
+def listen(path: Path, stack: str, keys: Keys) -> _Server:
     """A server on the socket, which only this user may open; questions wait until it serves."""
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
@@ -137,7 +137,7 @@ def listen(path: Path, stack: str, key: str) -> _Server:
         server = _Server(str(path), _Handler)
     finally:
         os.umask(before)
-    server.identities = Identities(stack, key)
+    server.identities = Identities(stack, keys)
     return server
 
 

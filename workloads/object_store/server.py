@@ -33,7 +33,7 @@ def main(environ: Mapping[str, str] = os.environ) -> None:
         }
         stack = environ.get(ENV_STACK)
         if stack:
-            server = identities.listen(SOCKET, stack, contract.read_secret(contract.SECRET_SIGNING_KEY))
+            server = identities.listen(SOCKET, stack, contract.SecretFile(contract.SECRET_SIGNING_KEY))
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f"object store: {error}")
     become = partial(_become, command(iam=bool(stack)), {**environ, **keys})

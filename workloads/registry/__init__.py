@@ -7,13 +7,14 @@ MLflow client makes, changes or deletes is at once what Vertex clients see.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from workloads.config import PlatformConfig
 from workloads.registry.client import MlflowClient
 from workloads.registry.errors import AlreadyExists, FailedPrecondition, Invalid, NotFound, RegistryError, Unavailable
 from workloads.registry.registry import Registry
 from workloads.store import Store
-from workloads.tokens import ROLE_ADMIN, Principal, sign
+from workloads.tokens import ROLE_ADMIN, Keys, Principal, sign
 
 __all__ = [
     "AlreadyExists",
@@ -30,15 +31,15 @@ __all__ = [
 
 
 def open_registry(
-    config: PlatformConfig, signing_key: str, store: Store, exists: Callable[[str], bool] | None = None
+    config: PlatformConfig, keys: Keys, store: Store, exists: Callable[[str], bool] | None = None
 ) -> Registry:
     """The stack's registry, asked with an admin's token of our own.
 
     Args:
         exists: whether a gs:// folder has any object; without it, upload does not look.
     """
-    token = sign(Principal("platform", ROLE_ADMIN), config.stack, signing_key)
-    return Registry(MlflowClient(config.tracking_url, token), store, config.parent, artifact_root(config), exists)
+    client = MlflowClient(config.tracking_url, partial(sign, Principal("platform", ROLE_ADMIN), config.stack, keys))
+    return Registry(client, store, config.parent, artifact_root(config), exists)
 
 
 def artifact_root(config: PlatformConfig) -> str:

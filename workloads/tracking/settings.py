@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from workloads import contract
+from workloads.tokens import Keys
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Settings:
     """
 
     stack: str
-    signing_key: str
+    keys: Keys
     database_uri: str
     object_store_url: str
     access_key: str
@@ -52,7 +53,7 @@ def read(environ: Mapping[str, str], secrets_dir: str = contract.SECRETS_DIR) ->
     hosts = f"{contract.TRACKING_HOST}:{contract.TRACKING_PORT},127.0.0.1:*,localhost:*"
     return Settings(
         stack=_required(environ, "CAIRN_STACK"),
-        signing_key=contract.read_secret(contract.SECRET_SIGNING_KEY, secrets_dir),
+        keys=contract.SecretFile(contract.SECRET_SIGNING_KEY, secrets_dir),
         database_uri=f"postgresql+psycopg://{user}:{password}@{host}:{port}/{quote(name, safe='')}",
         object_store_url=environ.get("CAIRN_OBJECT_STORE_URL", store),
         access_key=contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY, secrets_dir),

@@ -35,7 +35,9 @@ FUZZ = settings(
 def hostile(config: PlatformConfig, shared_context: Context) -> Iterator[httpx.Client]:
     """The admin's client of an app with a registry behind it: nothing is refused for want of a right."""
     store = shared_context.store
-    registry = Registry(MlflowClient("http://tracking:5000", "token", FakeMlflow().transport), store, PARENT, "gs://s")
+    registry = Registry(
+        MlflowClient("http://tracking:5000", lambda: "token", FakeMlflow().transport), store, PARENT, "gs://s"
+    )
     app = create_app(Context(config, store, registry), KEY)
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=running.run)

@@ -33,7 +33,7 @@ def mlflow() -> FakeMlflow:
 @pytest.fixture
 def url(config: PlatformConfig, store: Store, mlflow: FakeMlflow) -> Iterator[str]:
     """The app over that MLflow, behind uvicorn; artefacts exist under THERE."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport, patience_s=0)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport, patience_s=0)
     registry = Registry(client, store, PARENT, "gs://staging/mlflow", lambda uri: uri == THERE)
     running = uvicorn.Server(
         uvicorn.Config(create_app(Context(config, store, registry), KEY), port=0, log_level="warning")

@@ -23,10 +23,11 @@ def rendered(table: Table) -> str:
 
 
 def test_it_is_stable_and_holds_no_secret() -> None:
-    """Equal tables give equal files; the signing key is only named, as a variable of the environment."""
+    """Equal tables give equal files; the signing keys are in a file of their own."""
     table = parse(text(model()))
     assert config.files(table, "s", PLACES) == config.files(table, "s", PLACES)
-    assert f"env({config.ENV_SIGNING_KEY})" in rendered(table)
+    assert PLACES.keys not in config.files(table, "s", PLACES)
+    assert f"map_str({PLACES.keys})" in rendered(table)
 
 
 def test_every_place_holder_is_filled() -> None:

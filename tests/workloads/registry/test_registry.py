@@ -38,7 +38,7 @@ def mlflow() -> FakeMlflow:
 @pytest.fixture
 def registry(mlflow: FakeMlflow, store: Store) -> Registry:
     """A registry over it."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport, patience_s=0)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport, patience_s=0)
     return Registry(client, store, PARENT, "gs://staging/mlflow")
 
 
@@ -93,7 +93,7 @@ def test_an_id_is_taken_once(registry: Registry, mlflow: FakeMlflow) -> None:
     registry.upload(MODEL, model_id="m")
     with pytest.raises(AlreadyExists, match="parent model"):
         registry.upload(MODEL, model_id="m")
-    MlflowClient("http://tracking:5000", "token", mlflow.transport).create_model("half", "")
+    MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport).create_model("half", "")
     assert registry.upload(MODEL, model_id="half")["versionId"] == "1"
 
 
@@ -119,7 +119,7 @@ def test_refused_uploads_leave_nothing(registry: Registry, mlflow: FakeMlflow) -
 
 def test_nothing_under_the_artifact_uri(mlflow: FakeMlflow, store: Store) -> None:
     """An artifactUri without objects is refused when the registry can look."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport)
     registry = Registry(client, store, PARENT, "gs://s/mlflow", lambda uri: uri == "gs://bucket/there")
     registry.upload({**MODEL, "artifactUri": "gs://bucket/there"}, model_id="m")
     with pytest.raises(Invalid, match="gs://bucket/folder is empty or not there"):
@@ -193,7 +193,7 @@ def test_deployed_versions_stay(registry: Registry, store: Store) -> None:
 
 def test_models_of_mlflow_alone(registry: Registry, mlflow: FakeMlflow) -> None:
     """A version that an MLflow client made has MLflow's name, its place and the container of its flavour."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport)
     client.create_model("from-mlflow", "")
     assert registry.list_models() == []
     client.create_version("from-mlflow", "s3://bucket/model", "", {"mlflow.user": "x", "note": "A sentence."})
@@ -214,7 +214,7 @@ def test_models_of_mlflow_alone(registry: Registry, mlflow: FakeMlflow) -> None:
 )
 def test_the_container_of_a_flavour(registry: Registry, mlflow: FakeMlflow, flavours: str, image: str | None) -> None:
     """The MLmodel file decides; a flavour without a prebuilt container leaves the model without one."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport)
     client.create_model("f", "")
     client.create_version("f", "s3://bucket/model", "", {})
     mlflow.artifacts["f", "1", "MLmodel"] = (
@@ -226,7 +226,7 @@ def test_the_container_of_a_flavour(registry: Registry, mlflow: FakeMlflow, flav
 
 def test_names_that_are_no_ids(registry: Registry, mlflow: FakeMlflow) -> None:
     """A registered model whose name can't be a Vertex id has one that stays, and is found and changed by it."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport)
     for name in ("My model.v2", "my model.v2", "it's", "x" * 100):
         client.create_model(name, "")
         client.create_version(name, "s3://bucket/model", "", {})
@@ -248,7 +248,7 @@ def test_mlflow_is_down(registry: Registry, mlflow: FakeMlflow) -> None:
 
 def test_a_request_waits_while_mlflow_is_replaced(mlflow: FakeMlflow) -> None:
     """What could not be sent is sent when MLflow is there again, so an upgrade of it is not noticed."""
-    client = MlflowClient("http://tracking:5000", "token", mlflow.transport, patience_s=10)
+    client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport, patience_s=10)
     mlflow.down = True
     back = threading.Timer(0.3, setattr, (mlflow, "down", False))
     back.start()
@@ -268,7 +268,7 @@ def test_only_what_does_nothing_is_asked_twice(method: str, times: int) -> None:
             raise httpx.RemoteProtocolError("broken off")
         return httpx.Response(200, json={"registered_model": {}})
 
-    client = MlflowClient("http://tracking:5000", "token", httpx.MockTransport(answer), patience_s=10)
+    client = MlflowClient("http://tracking:5000", lambda: "token", httpx.MockTransport(answer), patience_s=10)
     if method == "GET":
         client.model("m")
     else:

@@ -22,7 +22,7 @@ SEARCH = f"{API}/experiments/search"
 
 def token(role: str = tokens.ROLE_ADMIN, buckets: tuple[str, ...] | None = None, **changes: Any) -> str:
     """A token of the stack."""
-    sign: dict[str, Any] = {"stack": STACK, "key": KEY, **changes}
+    sign: dict[str, Any] = {"stack": STACK, "keys": KEY, **changes}
     return tokens.sign(tokens.Principal("projects/p/locations/l/customJobs/1", role, buckets), **sign)
 
 
@@ -83,7 +83,7 @@ def test_nothing_without_a_token(client: Client, path: str) -> None:
         {"Authorization": "Basic !"},
         {"Authorization": "Digest x"},
         bearer(token(stack="another")),
-        bearer(token(key="j" * 40)),
+        bearer(token(keys="j" * 40)),
         bearer(token(expires_in_s=-5)),
     ],
 )

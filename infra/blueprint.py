@@ -153,7 +153,19 @@ class Blueprint:
 
 def build(stack: str, settings: Settings, backend: Backend) -> Platform:
     """Declare the whole platform of a stack."""
-    signing_key, secrets_key = (
-        backend.password(name, pulumi.ResourceOptions()) for name in ("signing-key", "secrets-key")
-    )
-    return Blueprint(stack, settings, backend, signing_key, secrets_key).platform()
+    secrets_key = backend.password("secrets-key", pulumi.ResourceOptions())
+    return Blueprint(stack, settings, backend, ring(settings.key_generation, backend), secrets_key).platform()
+
+
+def ring(generation: int, backend: Backend) -> pulumi.Output[str]:
+    """The keys of tokens (`workloads/tokens.py`): of this generation, the one before and the next one.
+
+    In whatever order services hear of a rotation, none meets a token of a key that it does not know. One more key is
+    made ahead, for a preview of the next rotation to know what it will change.
+    """
+    made = {
+        number: backend.password(f"signing-key-{number}" if number > 1 else "signing-key", pulumi.ResourceOptions())
+        for number in range(max(generation - 1, 1), generation + 3)
+    }
+    order = [number for number in (generation, generation - 1, generation + 1) if number in made]
+    return pulumi.Output.all(*(made[number] for number in order)).apply(lambda keys: "\n".join(keys) + "\n")

@@ -39,6 +39,8 @@ STRUCTURED: Final = (
     "resources",
     "autoscaling",
     cluster_settings.KUBERNETES,
+    "auditDays",
+    "keyGeneration",
 )
 
 # Limits of the platform's own services: with the jobs of the local stack they fit 2 cores and 8 GiB.
@@ -84,6 +86,7 @@ class Settings:
     endpoints: Mapping[str, DeclaredEndpoint]
     principals: Mapping[str, str]
     audit_days: int
+    key_generation: int
     resources: Mapping[str, Resources]
     autoscaling: Autoscaling
     kubernetes: Cluster | None = None
@@ -125,6 +128,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         endpoints=endpoint_settings.read(top),
         principals=_principals(top),
         audit_days=top.whole("auditDays", DEFAULT_AUDIT_DAYS, low=1, high=36500),
+        key_generation=top.whole("keyGeneration", 1, low=1, high=1_000_000),
         resources=_resources(top),
         autoscaling=_autoscaling(top),
         kubernetes=cluster_settings.read(top, backend),
@@ -138,7 +142,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
 
 
 def _decoded(key: str, value: str) -> Any:
-    """Structures come as JSON; a plain text stays as it is and the reader will say what is wrong with it."""
+    """Structures and whole numbers come as JSON; a plain text stays as it is, for the reader to say what is wrong."""
     if key not in STRUCTURED:
         return value
     try:

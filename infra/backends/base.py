@@ -15,6 +15,7 @@ from workloads.plans.container import Group, Mount, Probe, Resources
 
 CAPABILITY_ENGINE_ACCESS: Final = "engine-access"  # a service may start containers itself
 CAPABILITY_GPUS: Final = "gpus"  # containers may ask for GPUs
+REREAD: Final = frozenset({contract.SECRET_SIGNING_KEY})
 
 
 class UnmetWish(Exception):
@@ -68,7 +69,8 @@ class ServiceSpec:
     """A container that is always there. Its `name` is its host name on the stack's networks.
 
     Attributes:
-        secrets: file name under contract.SECRETS_DIR → content; never in env.
+        secrets: file name under contract.SECRETS_DIR → content; never in env. A change makes the container anew, but
+            of those in REREAD, which services look at while they run.
         mounts: a mount's `volume` is the name of a VolumeSpec of the same component.
         networks: contract.NETWORK_* names.
         engine_access: may talk to the engine (the Docker socket, the Kubernetes API): the job runner only.

@@ -23,10 +23,15 @@ Versions = tuple[aiplatform.Model, aiplatform.Model]
 
 def constant_model(bucket: storage.Bucket, value: float) -> str:
     """The gs:// folder of a model that always predicts `value`: it tells which version answered."""
+    bucket.blob(f"models/{value}/model.joblib").upload_from_string(constant_bytes(value))
+    return f"gs://{bucket.name}/models/{value}"
+
+
+def constant_bytes(value: float) -> bytes:
+    """A model.joblib that always predicts `value`."""
     buffer = io.BytesIO()
     joblib.dump(DummyRegressor(strategy="constant", constant=value).fit(np.zeros((2, 2)), [0.0, 1.0]), buffer)
-    bucket.blob(f"models/{value}/model.joblib").upload_from_string(buffer.getvalue())
-    return f"gs://{bucket.name}/models/{value}"
+    return buffer.getvalue()
 
 
 def upload(bucket: storage.Bucket, value: float, **more: Any) -> aiplatform.Model:

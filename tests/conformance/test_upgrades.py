@@ -1,11 +1,9 @@
 """A new image of API, controllers and MLflow while everything is in use: no request and no job is lost."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import mlflow
@@ -13,45 +11,13 @@ import pytest
 from google.cloud import aiplatform, storage
 
 from tests.conformance import serving
+from tests.conformance.asking import Asking
 from tests.conformance.jobs import RUNNING, SUCCEEDED, python, submit, wait_for
 from tests.support.inventory import pages
 from tests.support.release import next_release, upgrade
 from tests.support.stack import Stack
 
 PATIENCE_S = 120.0  # of clients: what is replaced is away for as long as it takes to start
-PAUSE_S = 0.05
-
-
-@dataclass
-class Asking:
-    """Somebody who asks the same again and again, in a thread; an answer that is no good is kept."""
-
-    ask: Callable[[int], object]
-    good: int = 0
-    bad: list[str] = field(default_factory=list)
-    slowest: float = 0
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End after the question that is under way."""
-        self._over.set()
-        self._thread.join(PATIENCE_S)
-
-    def _run(self) -> None:
-        while not self._over.wait(PAUSE_S):
-            start = time.monotonic()
-            try:
-                self.ask(self.good)
-                self.good += 1
-            except Exception as problem:  # noqa: BLE001 (whatever it is, a client of the stack has seen it)
-                self.bad.append(repr(problem))
-            self.slowest = max(self.slowest, time.monotonic() - start)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_egress_is_told_to_the_controllers(egress: str) -> None:
 def test_secrets_are_files_only(declared: Declared) -> None:
     """No generated secret is in any container's settings but its uploads, which are below /run/secrets."""
     passwords = [each["result"] for each in declared.of_type("RandomPassword").values()]
-    assert len(passwords) == 6
+    assert len(passwords) == 8
     for name, container in declared.of_type("docker:index/container:Container").items():
         assert all(path.startswith(contract.SECRETS_DIR + "/") for path in declared.uploads(name)), name
         shown = json.dumps({key: value for key, value in container.items() if key != "uploads"})
@@ -109,6 +109,28 @@ def test_outputs(declared: Declared) -> None:
     }
     principal = tokens.verify(declared.outputs["token"], "test", secret("signing-key"))
     assert principal == tokens.Principal("admin", tokens.ROLE_ADMIN)
+
+
+@pytest.mark.parametrize(("generation", "held"), [(1, "1 2"), (2, "2 1 3"), (3, "3 2 4"), (9, "9 8 10")])
+def test_every_service_holds_the_ring_of_keys(generation: int, held: str) -> None:
+    """The generation's key signs, the one before and the next verify; none older is in the state any more."""
+    found = stack(keyGeneration=generation)
+    names = {number: f"signing-key-{number}" if number > 1 else "signing-key" for number in range(1, 12)}
+    ring = "".join(secret(names[int(number)]) + "\n" for number in held.split())
+    path = f"{contract.SECRETS_DIR}/{contract.SECRET_SIGNING_KEY}"
+    assert {found.uploads(name)[path] for name in SERVICES - {contract.DATABASE_HOST}} == {ring}
+    tokens.verify(found.outputs["token"], "test", secret(names[generation]))
+    kept = range(max(generation - 1, 1), generation + 3)
+    passwords = found.of_type("RandomPassword")
+    assert {name for name in passwords if name.startswith("signing-key")} == {names[each] for each in kept}
+
+
+def test_a_rotation_changes_no_service_but_its_files() -> None:
+    """So none is made anew: the ring's file is written into the running containers."""
+    before, after = stack(), stack(keyGeneration=2)
+    for name, container in before.of_type("docker:index/container:Container").items():
+        other = after.container(name)
+        assert {key for key in container if container[key] != other[key]} <= {"uploads"}, name
 
 
 def test_platform_config(declared: Declared) -> None:

@@ -60,6 +60,9 @@ def test_good_settings() -> None:
     settings = parse(as_pulumi(GOOD))
     assert settings.machine_types["n1-standard-4"].memory_mib == 2048
     assert (settings.currency, settings.egress, settings.backend) == ("USD", "asked", "docker")
+    assert (settings.audit_days, settings.key_generation) == (400, 1)
+    numbers = parse(as_pulumi({**GOOD, "auditDays": 30, "keyGeneration": 2}))
+    assert (numbers.audit_days, numbers.key_generation) == (30, 2)
     assert settings.resources["api"].memory_mib == 1024
     assert settings.resources["api"].cpu == SERVICE_LIMITS["api"].cpu
     assert settings.endpoints["delays"].models[0].traffic == 100
@@ -96,6 +99,8 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ('cairn:backend is "dcker"', "allowed: docker, kubernetes", 'did you mean "docker"?'),
     ),
     ("project", {"project": "Upper Case"}, ("cairn:project must be a project id", '"Upper Case"')),
+    ("key generation", {"keyGeneration": 0}, ("cairn:keyGeneration must be a whole number from 1", "it is 0")),
+    ("key generation's type", {"keyGeneration": "two"}, ("cairn:keyGeneration", '"two"')),
     ("location", {"location": "-"}, ("cairn:location must be a region", "us-central1")),
     ("port range", {"ports": {**PORTS, "api": 80}}, ("cairn:ports.api", "1024 to 65535", "80")),
     ("port type", {"ports": {**PORTS, "api": "8080"}}, ("cairn:ports.api", '"8080"')),

@@ -47,7 +47,7 @@ def tmpfs(sizes: Mapping[str, int], execute: str = "noexec") -> dict[str, str]:
     return {path: f"rw,{execute},nosuid,nodev,mode=1777,size={size}m" for path, size in sizes.items()}
 
 
-def container_labels(labels: Mapping[str, str]) -> list[docker.ContainerLabelArgs]:
+def container_labels(labels: Mapping[str, pulumi.Input[str]]) -> list[docker.ContainerLabelArgs]:
     """Labels in a stable order."""
     return [docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())]
 

@@ -6,6 +6,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
+from infra.backends import checksum
 from infra.backends.base import PortSpec, ServiceSpec
 from infra.backends.docker.containers import (
     container_labels,
@@ -43,7 +44,13 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
         user=spec.user,
         read_only=spec.read_only_root,
         tmpfs=tmpfs(spec.tmpfs),
-        labels=container_labels({**spec.labels, **labels(stack, spec.kind, spec.name)}),
+        labels=container_labels(
+            {
+                **spec.labels,
+                **labels(stack, spec.kind, spec.name),
+                **checksum.of_secrets(contract.LABEL_SECRETS, spec.secrets),
+            }
+        ),
         networks_advanced=_networks(stack, spec.name, joined(spec)),
         ports=_published(spec.ports),
         mounts=_mounts(stack, spec, engine),

@@ -1,8 +1,7 @@
 """Services: a pod that is always there, with a stable name and its secrets; one with volumes is never there twice."""
 
 import base64
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pulumi
@@ -10,6 +9,7 @@ from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.policy import v1 as policy
 
+from infra.backends import checksum
 from infra.backends.base import Running, ServiceSpec
 from infra.backends.kubernetes import exposure, network, rbac
 from infra.backends.kubernetes.labels import selector
@@ -59,11 +59,12 @@ def _workload(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> pu
 
 
 def template(home: Home, spec: ServiceSpec) -> dict[str, Any]:
-    """The pod's template; it changes, so the pod is made anew, when a secret does."""
+    """The pod's template; it changes, so the pod is made anew, when a secret does that is read once."""
     joined = {key: value for each in spec.networks for key, value in pods.network_label(each).items()}
     metadata = pods.labelled({**spec.labels, **labels(home.stack, spec.kind, spec.name), **joined})
     if spec.secrets:
-        metadata["annotations"] = {**metadata.get("annotations", {}), CHECKSUM: _checksum(spec.secrets)}
+        annotations = checksum.of_secrets(CHECKSUM, spec.secrets)
+        metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
     return {"metadata": metadata, "spec": _pod(home, spec)}
 
 
@@ -109,13 +110,6 @@ def _secret(home: Home, spec: ServiceSpec, opts: pulumi.ResourceOptions) -> core
 
 def _encoded(value: pulumi.Input[str]) -> pulumi.Output[str]:
     return pulumi.Output.secret(value).apply(lambda text: base64.b64encode(text.encode()).decode())
-
-
-def _checksum(secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
-    """A digest of the secrets; as they are random, it tells nobody anything."""
-    known: pulumi.Output[dict[str, str]] = pulumi.Output.all(**secrets)
-    digest = known.apply(lambda values: hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:32])
-    return pulumi.Output.unsecret(digest)
 
 
 def _secret_files(spec: ServiceSpec) -> tuple[list[Any], list[Any]]:

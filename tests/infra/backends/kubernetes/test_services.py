@@ -120,6 +120,14 @@ def test_secrets_are_files() -> None:
     assert "s3cret" not in str(one.pods())
 
 
+def test_a_new_ring_of_signing_keys_makes_no_new_pod() -> None:
+    """The kubelet brings it into the running pod, whose program reads it again."""
+    rings = ("a\n", "b\na\n")
+    one, other = (service(replace(SPEC, secrets={contract.SECRET_SIGNING_KEY: ring, "key": "k"})) for ring in rings)
+    assert one.manifest("v1:Secret", "web-secrets")["data"] != other.manifest("v1:Secret", "web-secrets")["data"]
+    assert one.pods() == other.pods()
+
+
 def test_environment_and_command() -> None:
     """Environment is sorted, so that it never flaps; what Kubernetes would expand is literal."""
     (container,) = pod(replace(SPEC, env={"B": "$(A)", "A": "1"}, command=("run",), args=("$(fast)",)))["containers"]

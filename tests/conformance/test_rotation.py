@@ -1,0 +1,169 @@
+"""The signing key is rotated while everything is in use: nothing fails, and what is two keys old is refused."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.conformance import serving
+from tests.conformance.asking import Asking
+from tests.support.backends.base import Site
+from tests.support.pulumi_cli import pulumi
+from tests.support.stack import Stack, running_stack
+
+REFUSED_WITHIN_S: Final = 15.0  # services look at once, the gateway every second
+JOB: Final = """
+import boto3, itertools, pathlib, time
+from google.cloud import storage
+for turn in itertools.count():
+    assert storage.Client().bucket("{bucket}").blob("word").download_as_bytes() == b"word"
+    assert boto3.client("s3").get_object(Bucket="{bucket}", Key="word")["Body"].read() == b"word"
+    print("turn", turn)
+    if pathlib.Path("/gcs/{bucket}/end").exists(): break
+    time.sleep(0.3)
+"""
+
+
+class Client:
+    """Somebody with a token, over plain HTTP."""
+
+    def __init__(self, stack: Stack, token: str) -> None:
+        self.stack = stack
+        self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def ask(self, verb: str, url: str, **more: Any) -> Any:
+        """The answer's JSON."""
+        return self._http.request(verb, url, **more).raise_for_status().json()
+
+    def upload(self, name: str, content: bytes) -> None:
+        """An object of the staging bucket."""
+        url = f"{self.stack.api_endpoint}/upload/storage/v1/b/{self.stack.staging_bucket}/o"
+        self.ask("POST", url, params={"uploadType": "media", "name": name}, content=content)
+
+    def done(self, operation: Any, seconds: float = 90) -> Any:
+        """The operation's response, once it is done."""
+        return self.until(operation["name"], lambda found: bool(found.get("done")), seconds)["response"]
+
+    def until(self, name: str, good: Callable[[Any], bool], seconds: float = 90) -> Any:
+        """A resource, once it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while not good(found := self.ask("GET", f"{self.stack.api_endpoint}/v1/{name}")):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.3)
+        return found
+
+    def doors(self, endpoint: str) -> dict[str, Callable[[], int]]:
+        """A question at every door of the platform, as the status of its answer."""
+        stack, predict = self.stack, f"{self.stack.api_endpoint}/v1/{endpoint}:predict"
+        gets = {
+            "vertex": f"{stack.vertex_url}/customJobs",
+            "storage": f"{stack.api_endpoint}/storage/v1/b",
+            "tracking": f"{stack.tracking_uri}/api/2.0/mlflow/experiments/get?experiment_id=0",
+            "models": f"{stack.vertex_url}/models",
+        }
+        found = {name: partial(self._status, "GET", url) for name, url in gets.items()}
+        return {**found, "predictions": partial(self._status, "POST", predict, json=serving.BODY)}
+
+    def _status(self, verb: str, url: str, **more: Any) -> int:
+        return self._http.request(verb, url, **more).status_code
+
+
+@pytest.fixture
+def own(site: Site, tmp_path: Path) -> Iterator[Stack]:
+    """A stack beside the suite's, whose other tests keep their tokens."""
+    with running_stack(site, tmp_path) as running:
+        yield running
+
+
+def served(client: Client) -> str:
+    """The name of an endpoint that predicts."""
+    stack = client.stack
+    client.upload("model/model.joblib", serving.constant_bytes(1.0))
+    model = {
+        "displayName": "constant",
+        "artifactUri": f"gs://{stack.staging_bucket}/model",
+        "containerSpec": {"imageUri": serving.IMAGE},
+    }
+    uploaded = client.done(client.ask("POST", f"{stack.vertex_url}/models:upload", json={"model": model}))
+    made = client.done(client.ask("POST", f"{stack.vertex_url}/endpoints", json={"displayName": "served meanwhile"}))
+    machine = {"machineSpec": {"machineType": serving.MACHINE}, "minReplicaCount": 1}
+    wish = {"deployedModel": {"model": uploaded["model"], "dedicatedResources": machine}, "trafficSplit": {"0": 100}}
+    client.done(client.ask("POST", f"{stack.api_endpoint}/v1/{made['name']}:deployModel", json=wish))
+    return str(made["name"])
+
+
+def submitted(client: Client) -> str:
+    """The name of a running job that reads its bucket again and again, over both protocols."""
+    stack = client.stack
+    client.upload("word", b"word")
+    command = ["python3", "-u", "-c", JOB.format(bucket=stack.staging_bucket)]
+    container = {"imageUri": "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest", "command": command}
+    pool = {"machineSpec": {"machineType": serving.MACHINE}, "replicaCount": 1, "containerSpec": container}
+    wish = {"displayName": "reads meanwhile", "jobSpec": {"workerPoolSpecs": [pool]}}
+    name = str(client.ask("POST", f"{stack.vertex_url}/customJobs", json=wish)["name"])
+    client.until(name, lambda found: found["state"] == "JOB_STATE_RUNNING")
+    return name
+
+
+def rotated(stack: Stack, generation: int, folder: Path) -> tuple[dict[str, int], str]:
+    """What `up` changed for this generation of the key, and the admin's new token."""
+    changes = stack.changes("up", config=stack.config_with(folder, keyGeneration=generation))
+    outputs = json.loads(
+        pulumi(stack.environment, "stack", "output", "--json", "--show-secrets", "--stack", stack.name)
+    )
+    return changes, str(outputs["token"])
+
+
+def ok(door: Callable[[], int]) -> Callable[[int], None]:
+    """The question, which has to be answered with 200."""
+
+    def ask(_: int) -> None:
+        status = door()
+        assert status == httpx.codes.OK, status
+
+    return ask
+
+
+def unharmed(client: Client, endpoint: str, work: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
+    """What `work` gave while the client asked at every door all the time; every answer was a good one."""
+    asking = {name: Asking(ok(door)) for name, door in client.doors(endpoint).items()}
+    for each in asking.values():
+        each.__enter__()
+    try:
+        result = work()
+        time.sleep(3)
+    finally:
+        for each in asking.values():
+            each.__exit__()
+    assert {name: each.bad for name, each in asking.items() if each.bad} == {}
+    return result, {name: each.good for name, each in asking.items()}
+
+
+@pytest.mark.backends("docker")  # on Kubernetes it was not tried yet
+def test_a_rotation_loses_no_request_and_the_second_revokes(
+    own: Stack, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """While the key is rotated, no request of a client and no job fails; after the next rotation its token is a 401."""
+    first = Client(own, own.token)
+    endpoint, job = served(first), submitted(first)
+    (changes, token), asked = unharmed(first, endpoint, lambda: rotated(own, 2, tmp_path))
+    assert "replace" not in changes, "a service was made anew"
+    assert token != own.token
+    second = Client(own, token)
+    assert {name: door() for name, door in second.doors(endpoint).items()} == dict.fromkeys(asked, httpx.codes.OK)
+    first.upload("end", b"")
+    first.until(job, lambda found: found["state"] == "JOB_STATE_SUCCEEDED")
+
+    (changes, token), again = unharmed(second, endpoint, lambda: rotated(own, 3, tmp_path))
+    record_property("rotation", f"{changes}, answers {asked}, {again}")
+    deadline = time.monotonic() + REFUSED_WITHIN_S
+    while set(found := {name: door() for name, door in first.doors(endpoint).items()}.values()) != {401}:
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+    for good in (second, Client(own, token)):
+        assert {name: door() for name, door in good.doors(endpoint).items()} == dict.fromkeys(asked, httpx.codes.OK)

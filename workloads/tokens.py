@@ -85,7 +85,7 @@ def s3_keys(token: str, keys: Keys) -> S3Keys:
     Raises:
         InvalidToken: none of the keys has signed it.
     """
-    key, _ = _opened(token, keys)
+    key, _ = _opened(token, keys, options={"verify_exp": False})
     access = hashlib.sha256(token.encode()).hexdigest()[:20]
     return S3Keys(f"CAIRN{access}", hmac.new(key.encode(), f"s3\0{token}".encode(), hashlib.sha256).hexdigest())
 

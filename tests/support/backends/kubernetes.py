@@ -22,6 +22,7 @@ from workloads.plans.pods import label_value
 BASE_IMAGE: Final = "cairn-base:latest"
 CPU_REQUESTS: Final = 0.2  # of a job's limit: other stacks and tests may be on the node
 LESS_CPU: Final = "900m"
+OUTPUTS = (1, 2)  # the channels of stdout and stderr
 DNS_READY_PORT: Final = "8181"
 GONE_S: Final = 60.0
 
@@ -189,10 +190,13 @@ class KubernetesSite:
 
     def _run(self, pod: Any, *command: str) -> str:
         method = self._core.connect_get_namespaced_pod_exec
-        options = {"command": list(command), "stdout": True, "stderr": True, "_preload_content": False}
+        options = {"command": list(command), "stdout": True, "stderr": True, "_preload_content": False, "binary": True}
         running = stream.stream(method, pod.metadata.name, pod.metadata.namespace, **options)
-        running.run_forever()
-        code, text = running.returncode, str(running.read_all())  # in this order: reading takes the code away
+        said: list[bytes] = []
+        while running.is_open():  # taken as it comes: the client adds to one text, which takes minutes for a dump
+            running.update(timeout=1)
+            said += [running.read_channel(each) for each in OUTPUTS if running.peek_channel(each)]
+        code, text = running.returncode, b"".join(said).decode(errors="replace")
         running.close()
         assert code == 0, text
         return text

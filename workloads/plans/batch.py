@@ -23,6 +23,7 @@ KIND: Final = "batch_prediction_job"
 IMAGE: Final = "batch"  # of PlatformConfig.images
 TASK_FILE: Final = f"{contract.SECRETS_DIR}/batch_task.json"
 DRIVER_POOL, SERVERS_POOL = 0, 1  # as in the names of the groups
+WITHOUT_CONVERSION: Final = {"CAIRN_RUNTIME": "plain"}  # whole parts go through the model itself
 COMMAND: Final = ("python3", "-m", "workloads.batch")
 DRIVER: Final = Resources(cpu=0.25, memory_mib=384)
 Json = Mapping[str, Any]
@@ -148,6 +149,7 @@ def plan(
     template = replace(
         served_by.template,
         mounts=environment.gcs_mounts(config, opened) if prebuilt else served_by.template.mounts,
+        env={**served_by.template.env, **(WITHOUT_CONVERSION if prebuilt else {})},
         name=_group_name(name, attempt, SERVERS_POOL),
         labels=_labels(name, attempt, SERVERS_POOL),
         restart="never",  # a server that dies fails or retries the job, which its controller decides

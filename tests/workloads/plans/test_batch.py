@@ -50,6 +50,7 @@ def test_driver_and_servers() -> None:
     assert contract.LABEL_DEPLOYED_MODEL not in servers[0].labels, "the endpoints' controller leaves it alone"
     assert servers[0].resources == Resources(1, 512)
     assert servers[0].mounts == driver.mounts, "a prebuilt server reads and writes the job's files itself"
+    assert servers[0].env["CAIRN_RUNTIME"] == "plain", "a conversion would be for single requests"
     assert Mount("objects", "/gcs/output", "output") in driver.mounts
     assert (driver.network, driver.calls) == (contract.NETWORK_WORKLOADS, groups[1].name)
     assert (servers[0].network, servers[0].egress) == (contract.NETWORK_SERVERS, False)
@@ -88,6 +89,7 @@ def test_a_container_of_ones_own_is_asked_by_vertex_contract() -> None:
     for container in ({"imageUri": "mine"}, {"imageUri": SERVING, "command": ["serve"]}):
         groups = batch.plan(NAME, MESSAGE, {**MODEL, "containerSpec": container}, "gs://o/p", 1, "token", config())
         assert json.loads(groups[0].template.files[batch.TASK_FILE])["prebuilt"] is False
+        assert "CAIRN_RUNTIME" not in groups[1].template.env
         assert groups[1].template.mounts == (Mount("objects", "/gcs/models", "models", read_only=True),)
 
 

@@ -11,6 +11,8 @@ import cairn
 from tests.bench.peers import CODE, wait_for
 from workloads import contract
 
+BRIDGE = "bridge"
+
 
 class DockerPeers:
     """Peers of a stack on this machine's engine."""
@@ -36,19 +38,27 @@ class DockerPeers:
 
     @contextmanager
     def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[str]:
-        """The endpoint's own server, since on one machine there is nothing barer; with a command one like it."""
+        """The endpoint's own server, since on one machine there is nothing barer; with a command one like it.
+
+        The stack's networks let this machine in nowhere, so its own server joins the engine's bridge meanwhile.
+        """
         label = f"{contract.LABEL_RESOURCE}={endpoint}"
         own = self._client.containers.list(filters={"label": label})[0]
+        bridge = self._client.networks.get(BRIDGE)
         container = self._like(own, command) if command else own
+        if not command:
+            bridge.connect(own)
         try:
             container.reload()
-            network = next(iter(container.attrs["NetworkSettings"]["Networks"].values()))
-            address = f"http://{network['IPAddress']}:{contract.MODEL_SERVER_PORT}"
+            ip = container.attrs["NetworkSettings"]["Networks"][BRIDGE]["IPAddress"]
+            address = f"http://{ip}:{contract.MODEL_SERVER_PORT}"
             wait_for(address)
             yield address
         finally:
             if command:
                 container.remove(force=True)
+            else:
+                bridge.disconnect(own)
 
     def _like(self, own: Any, command: Sequence[str]) -> Any:
         limits = own.attrs["HostConfig"]

@@ -65,7 +65,7 @@ def wait_for(address: str) -> None:
     deadline = time.monotonic() + READY_S
     while True:
         try:
-            httpx.get(address, timeout=2)
+            httpx.get(address, timeout=2, trust_env=False)
         except httpx.HTTPError as problem:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{address} does not answer after {READY_S} s: {problem}") from problem

@@ -92,7 +92,7 @@ def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Cal
         deployed = endpoint.list_models()[0].id
         path = f"/v1/endpoints/{endpoint.name}/deployedModels/{deployed}:predict"
         with (
-            httpx.Client() as plain,
+            httpx.Client(trust_env=False) as plain,  # no proxy knows these addresses
             peers.serving(endpoint.resource_name, inlined) as reference,
             peers.serving(endpoint.resource_name) as address,
         ):

@@ -106,7 +106,8 @@ def _pytest(machine: Machine, report: Report, tests: tuple[str, ...], arguments:
                 said = int(found["percent"])
                 report(f"· {name}: {said} % ({time.monotonic() - start:.0f} s)")
     report("".join(account))
-    report(f"{'✗' if process.returncode else '✓'} {name} ({time.monotonic() - start:.1f} s)")
+    mark = {0: "✓", NOTHING_CHOSEN: "·"}.get(process.returncode, "✗")
+    report(f"{mark} {name} ({time.monotonic() - start:.1f} s)")
     return process.returncode
 
 

@@ -2,22 +2,21 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
-END_S = 120.0  # for the last question
 PAUSE_S = 0.05
 
 
-@dataclass
-class Asking:
-    """Somebody who asks the same again and again, in a thread; an answer that is no good is kept."""
+@dataclass(kw_only=True)
+class Client(ABC):
+    """Somebody who asks in a thread, for as long as the block lasts; what is no good answer is kept."""
 
-    ask: Callable[[int], object]
+    end_s: ClassVar[float]  # for the last question
     good: int = 0
     bad: list[str] = field(default_factory=list)
-    slowest: float = 0
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -29,7 +28,20 @@ class Asking:
     def __exit__(self, *_: object) -> None:
         """End after the question that is under way."""
         self._over.set()
-        self._thread.join(END_S)
+        self._thread.join(self.end_s)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Ask until it is over."""
+
+
+@dataclass
+class Asking(Client):
+    """One who asks the same again and again."""
+
+    ask: Callable[[int], object]
+    slowest: float = 0
+    end_s: ClassVar[float] = 120.0
 
     def _run(self) -> None:
         while not self._over.wait(PAUSE_S):

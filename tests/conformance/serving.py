@@ -1,11 +1,10 @@
 """Models that say which one they are, and endpoints of them, for the suite's tests."""
 
 import io
-import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 import httpx
 import joblib
@@ -13,6 +12,7 @@ import numpy as np
 from google.cloud import aiplatform, storage
 from sklearn.dummy import DummyRegressor
 
+from tests.conformance.asking import Client
 from tests.support.stack import Stack
 
 IMAGE: Final = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -82,25 +82,12 @@ def answers(stack: Stack, endpoint: aiplatform.Endpoint, count: int) -> Counter[
 
 
 @dataclass
-class Load:
+class Load(Client):
     """Predictions asked for without a pause in a thread, each on a connection of its own; what came of them."""
 
     stack: Stack
     endpoint: aiplatform.Endpoint
-    good: int = 0
-    bad: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._over.set()
-        self._thread.join(60)
+    end_s: ClassVar[float] = 60.0
 
     def wait_for_more(self, count: int = 20, seconds: float = 60) -> None:
         """Until so many more predictions were answered well.

@@ -8,8 +8,8 @@ from typing import Final
 from workloads import tokens
 from workloads.config import PlatformConfig
 from workloads.controllers.engines.base import Unavailable
+from workloads.controllers.platform import own_token
 
-TOKEN_LIFETIME_S: Final = 300.0
 TIMEOUT_S: Final = 15.0
 
 
@@ -25,11 +25,9 @@ class Buckets:
         Raises:
             Unavailable: the API does not answer, or not to this question.
         """
-        principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
-        token = tokens.sign(principal, self._config.stack, self._keys, TOKEN_LIFETIME_S)
-        request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
-            f"{self._config.gateway_url}/storage/v1/b/{bucket}", headers={"Authorization": f"Bearer {token}"}
-        )
+        headers = {"Authorization": f"Bearer {own_token(self._config, self._keys)}"}
+        url = f"{self._config.gateway_url}/storage/v1/b/{bucket}"
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  the URL is the stack's own setting
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
                 return True

@@ -12,7 +12,7 @@ from typing import Any, Final
 from workloads import tokens
 from workloads.config import PlatformConfig
 from workloads.controllers.endpoint_rows import deployed, rule
-from workloads.controllers.platform import Gateway, Json, Platform
+from workloads.controllers.platform import Gateway, Json, Platform, own_token
 from workloads.plans import request_logs, routes
 from workloads.plans.rollouts import WAITING
 from workloads.plans.serving import DeployedModel, addresses
@@ -20,7 +20,6 @@ from workloads.store import NotFound, Resource
 
 LOG: Final = logging.getLogger(__name__)
 PAUSE_S: Final = 2.0
-TOKEN_LIFETIME_S: Final = 300.0
 TIMEOUT_S: Final = 15.0
 WAKES_S: Final = 40.0  # the agent answers after 25 s when there is no news
 
@@ -64,8 +63,7 @@ class HttpGateway:
         self._call("DELETE", f"/requests/{name}", None)
 
     def _call(self, method: str, path: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> bytes:
-        principal = tokens.Principal("controllers", tokens.ROLE_ADMIN)
-        token = tokens.sign(principal, self._config.stack, self._keys, TOKEN_LIFETIME_S)
+        token = own_token(self._config, self._keys)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(  # noqa: S310  the URL is the stack's own setting
             f"{self._config.gateway_agent_url}{path}", data=body, headers=headers, method=method

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from workloads import tokens
 from workloads.config import PlatformConfig
 from workloads.controllers.engines.base import Engine
 from workloads.store import Store
 
+OWN_TOKEN_LIFETIME_S: Final = 300.0
 Json = dict[str, Any]
 
 
@@ -79,6 +80,11 @@ class Platform:
         """Access and secret key that belong to a token."""
         found = tokens.s3_keys(token, self.keys)
         return found.access, found.secret
+
+
+def own_token(config: PlatformConfig, keys: tokens.Keys) -> str:
+    """The controllers' own, for one question to another service of the stack."""
+    return tokens.sign(tokens.Principal("controllers", tokens.ROLE_ADMIN), config.stack, keys, OWN_TOKEN_LIFETIME_S)
 
 
 def error(code: int, message: str) -> Mapping[str, Any]:

@@ -17,11 +17,11 @@ from typing import Any, Final, Protocol
 
 from workloads import tokens
 from workloads.config import PlatformConfig
+from workloads.controllers.platform import own_token
 from workloads.plans import request_logs
 
 LOG: Final = logging.getLogger(__name__)
 PAUSE_S: Final = 3.0
-TOKEN_LIFETIME_S: Final = 300.0
 TIMEOUT_S: Final = 60.0
 
 
@@ -125,9 +125,7 @@ class Objects:
             StorageRefused: its bucket is not there, or the storage does not answer.
         """
         bucket, _, name = uri.removeprefix("gs://").partition("/")
-        token = tokens.sign(
-            tokens.Principal("controllers", tokens.ROLE_ADMIN), self._config.stack, self._keys, TOKEN_LIFETIME_S
-        )
+        token = own_token(self._config, self._keys)
         query = urllib.parse.urlencode({"uploadType": "media", "name": name})
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/vnd.apache.parquet"}
         url = f"{self._config.gateway_url}/upload/storage/v1/b/{bucket}/o?{query}"

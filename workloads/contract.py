@@ -80,6 +80,7 @@ PATH_HEALTH: Final = "/healthz"
 PATH_EXTENSION: Final = "/cairn/v1"  # status, usage, logs
 PATH_PARTS: Final = "/cairn/v1/parts"  # of prebuilt model servers: a batch job's driver sends its parts there
 PATH_TOKEN_EXCHANGE: Final = "/cairn/v1/token"  # OAuth token exchange, RFC 8693
+HEADER_ANSWER: Final = "X-Cairn-Answer"  # gateway → prebuilt model server: members that its answer is to begin with
 
 
 def read_secret(name: str, directory: str = SECRETS_DIR) -> str:

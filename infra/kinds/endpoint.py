@@ -69,6 +69,7 @@ def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel
             weight=each.traffic,
             replicas=each.replicas,
             machine={"machineType": each.machine_type},
+            completes=serving.completes(each.image),
             rollout=each.rollout.to_json() if each.rollout else {},
         )
         for number, each in enumerate(args.models, start=1)

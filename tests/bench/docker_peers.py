@@ -1,7 +1,7 @@
 """Docker's bare means: docker-py's own run, and the model server on its own address."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from tests.bench.peers import CODE, wait_for
 from workloads import contract
 
 BRIDGE = "bridge"
+PORT = f"{contract.MODEL_SERVER_PORT}/tcp"
 
 
 class DockerPeers:
@@ -37,10 +38,11 @@ class DockerPeers:
         return float(printed) - started
 
     @contextmanager
-    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[str]:
+    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[Mapping[str, str]]:
         """The endpoint's own server, since on one machine there is nothing barer; with a command one like it.
 
-        The stack's networks let this machine in nowhere, so its own server joins the engine's bridge meanwhile.
+        The stack's networks let this machine in nowhere, so its own server joins the engine's bridge meanwhile. One
+        like it has a published port besides, which is how anybody's clients reach a container, and the gateway's.
         """
         label = f"{contract.LABEL_RESOURCE}={endpoint}"
         own = self._client.containers.list(filters={"label": label})[0]
@@ -50,10 +52,13 @@ class DockerPeers:
             bridge.connect(own)
         try:
             container.reload()
-            ip = container.attrs["NetworkSettings"]["Networks"][BRIDGE]["IPAddress"]
-            address = f"http://{ip}:{contract.MODEL_SERVER_PORT}"
-            wait_for(address)
-            yield address
+            found = container.attrs["NetworkSettings"]
+            addresses = {"": f"http://{found['Networks'][BRIDGE]['IPAddress']}:{contract.MODEL_SERVER_PORT}"}
+            if command:
+                addresses[", docker run -p"] = f"http://127.0.0.1:{found['Ports'][PORT][0]['HostPort']}"
+            for address in addresses.values():
+                wait_for(address)
+            yield addresses
         finally:
             if command:
                 container.remove(force=True)
@@ -68,5 +73,6 @@ class DockerPeers:
             detach=True,
             nano_cpus=limits["NanoCpus"],
             mem_limit=limits["Memory"],
+            ports={PORT: ("127.0.0.1", 0)},
             labels={contract.LABEL_STACK: "bench"},
         )

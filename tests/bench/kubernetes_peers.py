@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ class KubernetesPeers:
         return float(printed) - started
 
     @contextmanager
-    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[str]:
+    def serving(self, endpoint: str, command: Sequence[str] = ()) -> Iterator[Mapping[str, str]]:
         """A copy of the endpoint's Deployment that nothing looks after, on a node port of its own."""
         name = f"bench-{secrets.token_hex(4)}"
         labels = {"bench": name, **network_label(contract.NETWORK_WORKLOADS)}
@@ -68,7 +68,7 @@ class KubernetesPeers:
         try:
             address = f"http://{self._node}:{service.spec.ports[0].node_port}"
             wait_for(address)
-            yield address
+            yield {"": address}
         finally:
             self._networking.delete_namespaced_network_policy(name, self._namespace)
             self._core.delete_namespaced_service(name, self._namespace)

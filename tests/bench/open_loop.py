@@ -46,7 +46,11 @@ class Target:
 
 @dataclass
 class _Run:
-    """What all connections share: the requests that are due, and what came of them."""
+    """What all connections share: the requests that are due, and what came of them.
+
+    Attributes:
+        until: as long as that (perf_counter), a connection has a request that is due whenever it is idle.
+    """
 
     request: bytes
     idle: "list[_Connection]" = field(default_factory=list)
@@ -54,6 +58,7 @@ class _Run:
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
     wanted: int = 0
+    until: float = 0.0
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settle(self, latency: float | None) -> None:
@@ -67,6 +72,8 @@ class _Run:
 
     def next(self) -> None:
         """Give what is due to who is idle."""
+        if self.until and (now := time.perf_counter()) < self.until:
+            self.due.extend(now for _ in self.idle)
         while self.due and self.idle:
             self.idle.pop().send(self.due.popleft())
 
@@ -160,8 +167,7 @@ async def _steady(run: _Run, start: float, rate: float, count: int) -> None:
 
 
 async def _busy(run: _Run, end: float) -> None:
-    while (now := time.perf_counter()) < end:
-        run.due.extend(now for _ in range(len(run.idle)))
-        run.next()
-        await asyncio.sleep(0)
-    run.due.clear()
+    """Run only for an answer: to look for idle connections all the time would take a core from the servers."""
+    run.until = end
+    run.next()
+    await asyncio.sleep(end - time.perf_counter())

@@ -29,8 +29,10 @@ class Peers(Protocol):
     def run_job(self) -> float:
         """Seconds from asking for a container that runs CODE to its first line."""
 
-    def serving(self, endpoint: str, command: Sequence[str] = ()) -> AbstractContextManager[str]:
-        """The address of a server that does what the endpoint's only server does, without the platform before it.
+    def serving(self, endpoint: str, command: Sequence[str] = ()) -> AbstractContextManager[Mapping[str, str]]:
+        """Addresses of a server that does what the endpoint's only server does, without the platform before it.
+
+        They are by what to say of the way there; the first is the barest.
 
         Args:
             command: what a server of that image, with the same limits, does instead.

@@ -21,6 +21,7 @@ from tests.bench.peers import MACHINE, Peers
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 BODY = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
 ROUNDS = 2000
+GATEWAY = "through the gateway"
 INLINED = Path(__file__).with_name("inlined.py").read_text(encoding="utf-8")
 RATES = (100, 500, 1000)  # requests/s
 SECONDS, TURNS = 5, 4  # of each contender at each rate
@@ -93,25 +94,21 @@ def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Cal
         path = f"/v1/endpoints/{endpoint.name}/deployedModels/{deployed}:predict"
         with (
             httpx.Client(trust_env=False) as plain,  # no proxy knows these addresses
-            peers.serving(endpoint.resource_name, inlined) as reference,
-            peers.serving(endpoint.resource_name) as address,
+            peers.serving(endpoint.resource_name, inlined) as references,
+            peers.serving(endpoint.resource_name) as own,
         ):
+            bare = {f"inlined in one uvicorn{way}": address + path for way, address in references.items()}
+            bare |= {f"{peers.server}{way}": address + path for way, address in own.items()}
+            ours = f"/v1/{endpoint.resource_name}:predict"
             contenders: dict[str, measure.Measure] = {
-                "inlined in one uvicorn": lambda: timed(plain, reference + path),
-                peers.server: lambda: timed(plain, address + path),
-                "through the gateway": lambda: timed(http, f"/v1/{endpoint.resource_name}:predict"),
+                name: lambda url=url: timed(plain, url)  # type: ignore[misc]
+                for name, url in bare.items()
             }
-            results = measure.alternate(contenders, ROUNDS, warm_up=50)
-            say(measure.table("Online prediction, one client", results))
-            targets = {
-                "inlined in one uvicorn": open_loop.Target(reference + path, json.dumps(BODY).encode()),
-                peers.server: open_loop.Target(address + path, json.dumps(BODY).encode()),
-                "through the gateway": open_loop.Target(
-                    f"{connection.api_endpoint}/v1/{endpoint.resource_name}:predict",
-                    json.dumps(BODY).encode(),
-                    (f"Authorization: Bearer {connection.stack.token}",),
-                ),
-            }
+            contenders[GATEWAY] = lambda: timed(http, ours)
+            say(measure.table("Online prediction, one client", measure.alternate(contenders, ROUNDS, warm_up=50)))
+            body, token = json.dumps(BODY).encode(), f"Authorization: Bearer {connection.stack.token}"
+            targets = {name: open_loop.Target(url, body) for name, url in bare.items()}
+            targets[GATEWAY] = open_loop.Target(connection.api_endpoint + ours, body, (token,))
             say(rates(targets))
     finally:
         endpoint.delete(force=True)

@@ -30,6 +30,7 @@ class Handler(BaseHTTPRequestHandler):
             "server": os.uname().nodename,
             "path": self.path,
             "authorization": self.headers.get("Authorization"),
+            "members": self.headers.get("X-Cairn-Answer"),
         }
         body = json.dumps(seen).encode()
         if mode == "die":

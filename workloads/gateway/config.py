@@ -151,7 +151,7 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
         "    retries 3",
         "    option redispatch 1",
         "    retry-on conn-failure empty-response",
-        f"    filter lua.prediction {quoted(answer_fields(model))} {LARGEST}",
+        *_completed(endpoint, model),
         *_logged(endpoint, model),
         # Only predict's answer is completed, so only it must come uncompressed.
         f"    http-request set-pathq {model.predict_route} if {{ var(txn.verb) -m str predict }}",
@@ -171,6 +171,18 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
         f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _completed(endpoint: Endpoint, model: DeployedModel) -> list[str]:
+    """Who adds the platform's members to an answer: servers that can, since the filter takes as long as all else here.
+
+    Of a logged endpoint the filter does, which keeps what the model itself answered.
+    """
+    if model.completes and endpoint.log is None:
+        # As a format, in which a percent sign means something.
+        members = quoted(answer_fields(model).replace("%", "\\u0025"))
+        return [f"    http-request set-header {contract.HEADER_ANSWER} {members} if {{ var(txn.verb) -m str predict }}"]
+    return [f"    filter lua.prediction {quoted(answer_fields(model))} {LARGEST}"]
 
 
 def _logged(endpoint: Endpoint, model: DeployedModel) -> list[str]:

@@ -29,6 +29,7 @@ class DeployedModel:
     Attributes:
         hold_s: how long a request waits while no replica is up.
         reason: why none may be, as the controllers say it.
+        completes: whether its servers add the platform's members to an answer themselves (contract.HEADER_ANSWER).
     """
 
     id: str
@@ -40,6 +41,7 @@ class DeployedModel:
     servers: tuple[str, ...]
     hold_s: float = BRIEF_HOLD_S
     reason: str = ""
+    completes: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,13 @@ def _log(raw: Mapping[str, Any], where: str) -> Log | None:
 
 
 def _deployed_model(raw: Mapping[str, Any], where: str) -> DeployedModel:
-    weight, servers = raw.get("weight"), raw.get("servers")
+    weight, servers, completes = raw.get("weight"), raw.get("servers"), raw.get("completes", False)
     if not isinstance(weight, int) or not 0 <= weight <= _ALL:
         raise InvalidRoutes(f"{where}.weight is {weight!r}; it must be a whole number from 0 to 100")
     if not isinstance(servers, list):
         raise InvalidRoutes(f'{where}.servers is {servers!r}; it must be a list like ["name:8080"]')
+    if not isinstance(completes, bool):
+        raise InvalidRoutes(f"{where}.completes is {completes!r}; it must be true or false")
     for server in servers:
         if not isinstance(server, str) or not _SERVER.match(server):
             raise InvalidRoutes(f"{where}.servers has {server!r}; each must look like name:8080")
@@ -127,6 +131,7 @@ def _deployed_model(raw: Mapping[str, Any], where: str) -> DeployedModel:
         display_name=_text(raw, "displayName", where),
         predict_route=_text(raw, "predictRoute", where, _ROUTE, "a path that starts with /"),
         servers=tuple(dict.fromkeys(servers)),
+        completes=completes,
         **_hold(raw, where),
     )
 

@@ -57,6 +57,7 @@ def _route(model: DeployedModel, weight: int, config: PlatformConfig, down: Coll
         "modelVersionId": model.model_version_id,
         "displayName": model.display_name,
         "predictRoute": model.predict_path,
+        **({"completes": True} if model.completes else {}),
         "servers": [address for address in addresses(model, config) if address not in down],
     }
 

@@ -1,7 +1,7 @@
 """A deployed model → the group of its servers. Controllers call it for deployModel, infra for a declared endpoint."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resour
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
-_LATER: Final = ("rollout",)  # not in labels that don't need it: they are as before the field was there
+_LATER: Final = ("rollout", "completes")  # not in labels that don't need it: they are as before the field was there
 Json = Mapping[str, Any]
 
 
@@ -28,6 +28,8 @@ class DeployedModel:
         predict_route, health_route: "" means Vertex' defaults.
         machine: Vertex' machineSpec message.
         command, args, env: as the user wrote them, so with `$(NAME)`.
+        completes: whether its servers themselves add to an answer what the platform adds, when the gateway hands it
+            to them (contract.HEADER_ANSWER), as those of our images do since they know how.
         rollout: a declared model's plans.rollouts.Rollout as JSON; {} when `weight` is its traffic from the start.
     """
 
@@ -47,6 +49,7 @@ class DeployedModel:
     port: int = contract.MODEL_SERVER_PORT
     predict_route: str = ""
     health_route: str = ""
+    completes: bool = False
     rollout: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -124,7 +127,13 @@ def from_messages(endpoint: str, model_id: str, deployed: Json, model: Json) -> 
         port=int(ports[0].get("containerPort") or contract.MODEL_SERVER_PORT),
         predict_route=str(container.get("predictRoute", "")),
         health_route=str(container.get("healthRoute", "")),
+        completes=completes(container["imageUri"], (*container.get("command", ()), *container.get("args", ()))),
     )
+
+
+def completes(image: str, command: Sequence[str] = ()) -> bool:
+    """Whether a server of that image is our own program; with a command it may be anything."""
+    return images.parse(image) is not None and not command
 
 
 def group_name(model: DeployedModel) -> str:

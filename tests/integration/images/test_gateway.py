@@ -4,8 +4,9 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -46,14 +47,20 @@ class Gateway:
         return self.container
 
     def ask(
-        self, method: str, path: str, body: object = None, token: str = ADMIN, port: int = 0
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        token: str = ADMIN,
+        port: int = 0,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[int, dict[str, str], bytes]:
         """One request on a connection of its own: status, headers (lower case) and body."""
         connection = HTTPConnection("127.0.0.1", port or self.front, timeout=30)
         try:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            own = {"Authorization": f"Bearer {token}"} if token else {}
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            connection.request(method, path, content, headers)
+            connection.request(method, path, content, {**headers, **own})
             response = connection.getresponse()
             return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
         finally:
@@ -76,6 +83,12 @@ class Gateway:
         return status, json.loads(body)
 
 
+ADDED = {
+    "deployedModelId": "1",
+    "model": "projects/p/locations/l/models/m",
+    "modelVersionId": "1",
+    "modelDisplayName": 'it\'s "m1" %[src] ä',
+}
 BRIEFLY = {"hold": {"seconds": 1, "reason": ""}}  # what no server takes is refused after a second
 
 
@@ -225,23 +238,29 @@ def one(lab: Lab) -> Gateway:
 
 def test_predict_answers_are_completed_and_nothing_else_is(one: Gateway) -> None:
     """JSON objects of :predict, plain, chunked, with leading space, empty or large, get the four members."""
-    added = {
-        "deployedModelId": "1",
-        "model": "projects/p/locations/l/models/m",
-        "modelVersionId": "1",
-        "modelDisplayName": 'it\'s "m1" %[src] ä',
-    }
     for mode in ("", "chunked", "chunked-space", "large"):
         status, _, body = one.predict(mode)
         answer = json.loads(body)
         assert status == 200
-        assert answer | added == answer, mode
+        assert answer | ADDED == answer, mode
         assert answer["predictions"], mode
-    assert json.loads(one.predict("empty")[2]) == added
+    assert json.loads(one.predict("empty")[2]) == ADDED
     assert json.loads(one.predict("list")[2]) == [1, 2]
     for mode, status in (("refuse", 400), ("text", 200)):
         found, _, body = one.predict(mode)
         assert (found, "deployedModelId" in json.loads(body)) == (status, False), mode
+
+
+def test_servers_that_complete_their_answers_are_told_with_what(one: Gateway) -> None:
+    """They get the members as a header, on :predict alone, and what a client puts there never; others get none."""
+    assert json.loads(one.predict()[2])["members"] is None
+    able = model("1", 100, "a") | {"completes": True}
+    assert one.put(table(able)) == (200, {})
+    answer = json.loads(one.predict()[2])
+    assert json.loads("{" + answer["members"][:-1] + "}") == ADDED
+    assert "deployedModelId" not in answer, "it is left to the server"
+    forged = {"X-Cairn-Answer": '"forged":1,'}
+    assert json.loads(one.ask("POST", f"/v1/{ENDPOINT}:rawPredict", {}, headers=forged)[2])["members"] is None
 
 
 def test_model_servers_see_their_route_and_no_token(one: Gateway) -> None:
@@ -261,6 +280,7 @@ def test_raw_predict_passes_through(one: Gateway) -> None:
         "server": "a",
         "path": "/route/1:predict?x=1",
         "authorization": None,
+        "members": None,
     }
     assert headers["x-vertex-ai-endpoint-id"] == "9"
     assert headers["x-vertex-ai-deployed-model-id"] == "1"

@@ -12,7 +12,7 @@ from tests.workloads.gateway.test_routes import model, text
 from workloads.gateway import config
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import Processes, parse_processes
-from workloads.gateway.routes import Table, parse
+from workloads.gateway.routes import Log, Table, parse
 
 PLACES = Places(PurePath("/run/gw"), PurePath("/app/prediction.lua"))
 
@@ -61,6 +61,21 @@ def test_any_display_name_comes_back_from_the_quotes(name: str) -> None:
     (line,) = [line for line in rendered(table).splitlines() if "filter lua.prediction" in line]
     _, _, members, _ = shlex.split(line)
     assert json.loads("{" + members[:-1] + "}")["modelDisplayName"] == name
+
+
+@pytest.mark.parametrize("name", ["it's", 'with "quotes"', "%[src] 100% \\"])
+def test_servers_that_complete_their_answers_need_no_filter(name: str) -> None:
+    """They get the members as a header, in which no format is left; a logged endpoint has the filter all the same."""
+    wish = model(displayName=name, completes=True)
+    (line,) = [each for each in rendered(parse(text(wish))).splitlines() if "set-header X-Cairn-Answer" in each]
+    members = shlex.split(line)[3]
+    assert json.loads("{" + members[:-1] + "}")["modelDisplayName"] == name
+    assert "%" not in members
+    assert "lua.prediction" not in rendered(parse(text(wish)))
+    endpoint = parse(text(wish)).endpoints[0]
+    logged = rendered(Table((replace(endpoint, log=Log(1.0, "gs://b/f")),)))
+    assert "filter lua.prediction" in logged
+    assert "set-header X-Cairn-Answer" not in logged
 
 
 def test_endpoints_are_found_under_each_api_version_and_only_with_traffic() -> None:

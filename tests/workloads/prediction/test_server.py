@@ -3,7 +3,9 @@
 import asyncio
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -43,12 +45,14 @@ class Server:
     def __init__(self) -> None:
         self._transport = httpx.ASGITransport(application(Model(pipeline()), SETTINGS, Verdict(False, "so")))
 
-    def request(self, method: str, path: str, content: str = "") -> httpx.Response:
+    def request(
+        self, method: str, path: str, content: str = "", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> httpx.Response:
         """One request."""
 
         async def send() -> httpx.Response:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://server") as client:
-                return await client.request(method, path, content=content)
+                return await client.request(method, path, content=content, headers=dict(headers))
 
         return asyncio.run(send())
 
@@ -91,6 +95,16 @@ def test_bad_input_is_googles_invalid_argument(server: Server, body: object, tol
     status, answer = server.predict(body)
     assert (status, answer["error"]["code"], answer["error"]["status"]) == (400, 400, "INVALID_ARGUMENT")
     assert told in answer["error"]["message"]
+
+
+def test_answers_begin_with_the_members_that_the_gateway_hands_over(server: Server) -> None:
+    """Its header's text is put before the predictions; an error stays as it is."""
+    members = json.dumps({"deployedModelId": "2", "modelDisplayName": "ä"})[1:-1] + ","
+    content = json.dumps({"instances": [["UA", 9]]})
+    answer = server.request("POST", SETTINGS.predict_route, content, {contract.HEADER_ANSWER: members})
+    assert answer.json() == {"deployedModelId": "2", "modelDisplayName": "ä", "predictions": [1]}
+    refused = server.request("POST", SETTINGS.predict_route, "{", {contract.HEADER_ANSWER: members})
+    assert list(refused.json()) == ["error"]
 
 
 def test_models_are_found_as_vertex_and_mlflow_save_them(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.support.backends import SITES
 
 ALL: Final = {  # name → module
     "backup": "tests.chaos.backup",
+    "batch": "tests.chaos.batch",
     "canary": "tests.chaos.canary",
     "hostile": "tests.chaos.hostile",
     "jobs": "tests.chaos.jobs",

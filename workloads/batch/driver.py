@@ -60,6 +60,7 @@ def run(task: Task, objects: Objects, token_file: Path = Path(contract.SECRETS_D
     wish = _wish(task)
     record = Record(objects, wish.output_directory)
     if found := record.result():
+        record.tidy()
         return _say(Result(**{**found, "errors": tuple(found["errors"])}))
     objects.sweep(wish.output_directory)
     plan = record.plan()

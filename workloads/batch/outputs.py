@@ -15,6 +15,7 @@ from workloads.batch.objects import Objects
 from workloads.batch.wish import Counts, Fault, NoInput, Wish
 
 FORMATS: Final = ("jsonl", "csv", "parquet")
+STEMS: Final = ("predictions", "errors")
 _MOST_ERRORS: Final = 20  # distinct texts in the counts
 _HELD_ROWS, _HELD_BYTES = 65_536, 16 << 20  # of columns that are written together
 
@@ -26,7 +27,10 @@ class _Table(Protocol):
 
 
 class Outputs:
-    """Both files of a part. A context manager: they appear at its end, unless that is an exception."""
+    """Both files of a part. A context manager: they appear at its end, unless that is an exception.
+
+    They take the place of what an earlier try at the part has left, which may have had other bad rows, or none.
+    """
 
     def __init__(self, objects: Objects, wish: Wish, number: int) -> None:
         self._objects, self._wish, self._number = objects, wish, number
@@ -48,6 +52,8 @@ class Outputs:
         with self._files:
             for table in self._tables.values():
                 table.close()
+        for stem in {*STEMS} - self._lines.keys() - self._tables.keys():
+            self._objects.remove(self._uri(stem))
 
     @property
     def counts(self) -> Counts:
@@ -87,8 +93,11 @@ class Outputs:
             self._table("errors").write(pa.record_batch(rows))
 
     def _open(self, stem: str) -> BinaryIO:
+        return self._files.enter_context(self._objects.draft(self._uri(stem)))
+
+    def _uri(self, stem: str) -> str:
         name = f"{stem}_{self._number:04}.{self._wish.predictions_format}"
-        return self._files.enter_context(self._objects.draft(f"{self._wish.output_directory.rstrip('/')}/{name}"))
+        return f"{self._wish.output_directory.rstrip('/')}/{name}"
 
     def _line_file(self, stem: str) -> BinaryIO:
         if stem not in self._lines:

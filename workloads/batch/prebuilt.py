@@ -9,14 +9,11 @@ from dataclasses import asdict
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 from workloads import contract
-from workloads.batch.servers import NoServer, message_of
+from workloads.batch.servers import SILENT, TRIES, NoServer, message_of, pause_s
 from workloads.batch.wish import Counts, NoInput, Part, Wish
-
-_TRIES: Final = 8
 
 
 class Workers:
@@ -41,14 +38,14 @@ class Workers:
             NoServer: no server does it.
         """
         body = json.dumps({"wish": asdict(wish), "part": asdict(part)}).encode()
-        problem = ""
-        for attempt in range(_TRIES):
+        problem, refused, silent = "", 0, 0
+        while refused < TRIES and silent < SILENT:
             url = self._free.get()
             try:
                 status, content = self._ask(url, body)
             except (OSError, HTTPException) as error:
                 problem = f"{url} doesn't answer: {error!r}"
-                self._pause(min(0.25 * 2**attempt, 10.0))
+                silent += 1
             else:
                 if status == HTTPStatus.OK:
                     raw = json.loads(content)
@@ -56,9 +53,11 @@ class Workers:
                 problem = message_of(status, content)
                 if status == HTTPStatus.BAD_REQUEST:
                     raise NoInput(problem)
+                refused += 1
             finally:
                 self._free.put(url)
-        raise NoServer(f"part {part.number} failed {_TRIES} times; the last problem: {problem}")
+            self._pause(pause_s(refused + silent))
+        raise NoServer(f"part {part.number} failed {refused + silent} times; the last problem: {problem}")
 
     def _ask(self, url: str, body: bytes) -> tuple[int, bytes]:
         """The answer, however long it takes: a server that is gone breaks the connection."""

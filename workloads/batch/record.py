@@ -58,6 +58,11 @@ class Record:
     def close(self, result: Any) -> None:
         """All parts are done: keep the result in place of them."""
         self._write(_RESULT, result)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """With a result, nothing else is kept: not what a driver that was killed there has left."""
+        self._objects.sweep(self._folder)
         for uri, _ in list(self._objects.list(f"{self._folder}/")):
             if not uri.endswith(f"/{_RESULT}.json"):
                 self._objects.remove(uri)

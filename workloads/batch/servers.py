@@ -18,7 +18,9 @@ from workloads.batch.wish import INVALID_ARGUMENT
 from workloads.batch.work import Pace, Refusal
 
 _TIMEOUT_S: Final = 600.0
-_TRIES: Final = 8
+TRIES: Final = 8  # answers to one request that say "not now"
+SILENT: Final = 180  # tries without an answer, half an hour: a server that has ended is the controllers' to replace,
+# and they may be away themselves; a driver that gave up before would end the job as if it were the job's own doing
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
 _INTERNAL: Final = 13  # google.rpc.Code
 
@@ -105,20 +107,22 @@ class Servers:
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """The answer of the next server that gives one."""
-        problem = ""
-        for attempt in range(_TRIES):
+        problem, refused, silent = "", 0, 0
+        while refused < TRIES and silent < SILENT:
             url = self._urls[next(self._turns) % len(self._urls)]
             try:
                 status, content = self._request(url, "POST", self._predict_route, body)
                 if status not in _UNAVAILABLE:
                     return status, content
                 problem = message_of(status, content)
+                refused += 1
             except (OSError, HTTPException) as error:
                 self._drop(url)
                 problem = f"{url} doesn't answer: {error!r}"
-            if attempt >= len(self._urls) - 1:
-                self._pause(min(0.25 * 2**attempt, 10.0))
-        raise NoServer(f"no model server answered {_TRIES} times; the last problem: {problem}")
+                silent += 1
+            if refused + silent >= len(self._urls):
+                self._pause(pause_s(refused + silent))
+        raise NoServer(f"no model server answered {refused + silent} times; the last problem: {problem}")
 
     def _is_healthy(self, url: str) -> bool:
         try:
@@ -142,6 +146,11 @@ class Servers:
         if connection:
             connection.close()
             self._opened.remove(connection)
+
+
+def pause_s(tries: int) -> float:
+    """After so many tries in vain."""
+    return min(0.125 * 2.0**tries, 10.0)
 
 
 def message_of(status: int, content: bytes) -> str:

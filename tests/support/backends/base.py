@@ -75,8 +75,8 @@ class Site(Protocol):
     def own_image(self) -> str:
         """An image that is not the platform's, under a name by which jobs can get it; it has sh and Python."""
 
-    def kill_container(self, stack: str, name: str) -> None:
-        """End one of them at once."""
+    def kill_container(self, stack: str, name: str) -> bool:
+        """End one of them at once; whether it was there and ran."""
 
     def devices(self, resource: str, count: int) -> AbstractContextManager[None]:
         """The place has so many devices of a kind while this is entered."""

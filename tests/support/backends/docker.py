@@ -4,9 +4,11 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 import docker
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from cairn.backup.places import DockerPlace, Place
@@ -98,9 +100,15 @@ class DockerSite:
         assert image.tag(OWN_IMAGE)
         return OWN_IMAGE
 
-    def kill_container(self, stack: str, name: str) -> None:
+    def kill_container(self, stack: str, name: str) -> bool:
         """SIGKILL."""
-        docker.from_env().containers.get(name).kill()
+        try:
+            docker.from_env().containers.get(name).kill()
+        except APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+            return False
+        return True
 
     @contextmanager
     def devices(self, resource: str, count: int) -> Iterator[None]:

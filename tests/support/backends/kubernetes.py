@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 import docker
@@ -151,11 +152,17 @@ class KubernetesSite:
         assert '"error"' not in said, said
         return f"{name}:1"
 
-    def kill_container(self, stack: str, name: str) -> None:
+    def kill_container(self, stack: str, name: str) -> bool:
         """Delete the pod without grace, and see it go."""
-        before = self._core.read_namespaced_pod(name, _namespace(stack)).metadata.uid
-        self._core.delete_namespaced_pod(name, _namespace(stack), grace_period_seconds=0)
-        self._wait_gone(lambda: before in {pod.metadata.uid for pod in self._pods(stack, {})}, name)
+        try:
+            pod = self._core.read_namespaced_pod(name, _namespace(stack))
+            self._core.delete_namespaced_pod(name, _namespace(stack), grace_period_seconds=0)
+        except kubernetes.client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        self._wait_gone(lambda: pod.metadata.uid in {each.metadata.uid for each in self._pods(stack, {})}, name)
+        return str(pod.status.phase) == "Running"
 
     def kill_daemon(self, name: str) -> None:
         """One of the cluster's own; it comes back."""

@@ -14,8 +14,9 @@ from tests.support.storage_server import TOKEN, Faults, serve
 from workloads.batch.batches import Rows
 from workloads.batch.driver import run
 from workloads.batch.objects import Folder, Remote
+from workloads.batch.prebuilt import Workers
 from workloads.batch.servers import NoServer, Servers
-from workloads.batch.wish import NoInput
+from workloads.batch.wish import NoInput, Part, Wish
 from workloads.gcs import Client
 from workloads.plans.batch import Result, Task
 
@@ -156,14 +157,28 @@ def test_without_gcs_the_storage_is_asked_and_a_broken_download_goes_on(tmp_path
 
 
 def test_a_server_that_is_away_is_asked_again_and_given_up_in_the_end() -> None:
-    """503 twice is not noticed; without any server the driver gives up with the reason."""
+    """503 twice is not noticed; with 503 for ever, or without any server, the driver gives up with the reason."""
     pauses: list[float] = []
     rows = Rows([1, 2], ["1", "2"], "instance")
-    with model_server(answers=[503, 503]) as url, Servers([url], "/p", "/h", pause=pauses.append) as servers:
+    with model_server(answers=[503] * 10) as url, Servers([url], "/p", "/h", pause=pauses.append) as servers:
+        with pytest.raises(NoServer, match="on purpose"):
+            servers.predict(rows)
+        assert sum(pauses) < 60
         assert servers.predict(rows) == [2, 4]
-    assert len(pauses) == 2
+    pauses.clear()
     with Servers([url], "/p", "/h", pause=pauses.append) as servers, pytest.raises(NoServer, match="doesn't answer"):
         servers.predict(rows)
+    assert sum(pauses) > 1500, "the controllers may be away, who would replace it"
+
+
+def test_a_prebuilt_server_that_is_away_is_waited_for_too(tmp_path: Path) -> None:
+    """The driver of an attempt whose server was killed lives until the controllers end it: else the job would fail."""
+    (tmp_path / "token").write_text(TOKEN)
+    pauses: list[float] = []
+    workers = Workers(["http://127.0.0.1:9"], tmp_path / "token", pauses.append)
+    with pytest.raises(NoServer, match="doesn't answer"):
+        workers.work(Wish("jsonl", "jsonl", "gs://b/out"), Part(1, "gs://b/in.jsonl", 0, 1))
+    assert sum(pauses) > 1500
 
 
 def test_requests_grow_while_answers_are_quick_but_not_beyond_the_users_batch_size(tmp_path: Path) -> None:

@@ -73,8 +73,25 @@ def test_a_job_that_is_done_is_not_done_again(tmp_path: Path) -> None:
     with model_server(seen=seen) as server:
         first = run(task(server), Folder(tmp_path))
         asked = len(seen)
+        notes = tmp_path / "b" / "_parts" / "out"
+        for name in ("plan.json", "0001.json", ".0002.json.0.draft"):  # killed while it took them away
+            (notes / name).write_text("[]")
         assert run(task(server), Folder(tmp_path)) == first
     assert len(seen) == asked
+    assert [path.name for path in notes.iterdir()] == ["result.json"]
+
+
+def test_what_an_earlier_try_left_of_a_part_goes(tmp_path: Path) -> None:
+    """A server breaks at a row, the driver dies before its note; the next one answers it: it is no error any more."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "in.jsonl").write_text("1\n")
+    notes = tmp_path / "b" / "_parts" / "out"
+    with model_server(answers=[500]) as server:
+        assert run(task(server), Folder(tmp_path)).failed_count == 1
+        (notes / "result.json").unlink()
+        assert run(task(server), Folder(tmp_path)).successful_count == 1
+    assert written(tmp_path, "predictions") == [{"instance": 1, "prediction": 2}]
+    assert written(tmp_path, "errors") == []
 
 
 def test_the_plan_is_made_once(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Lets a process import `pulumi.runtime.proto.*` without paying for `import pulumi`.
 
-Called first thing by the language host and by the provider plugins. Every `pulumi up` starts several of these
-processes. They need only the generated gRPC modules (0.1 s), but Python runs a package's parents first, and
-`pulumi/__init__.py` imports the whole SDK (0.6 s each on an idle core, more on a busy one). So the parents are
-registered here as bare packages that know where their submodules are and run nothing.
+Called first thing by the provider plugins. Every `pulumi up` starts several of these processes. They need only the
+generated gRPC modules (0.1 s), but Python runs a package's parents first, and `pulumi/__init__.py` imports the whole
+SDK (0.6 s each on an idle core, more on a busy one). So the parents are registered here as bare packages that know
+where their submodules are and run nothing; and what gRPC's library imports for `grpc.aio` alone is loaded later.
 
 A process that called this cannot use the SDK proper: a program that says `import pulumi` must not call it.
 """
@@ -13,13 +13,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from toolchain import later
+
 PARENTS = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
+LATER = ("asyncio",)
 
 
 def install() -> None:
     """Register the bare parents; does nothing where the real SDK is loaded already (as in tests)."""
     if "pulumi" in sys.modules:
         return
+    later.install(*later.PROTOCOL, *LATER)
     root = _sdk_folder()
     for name in PARENTS:
         module = ModuleType(name)

@@ -104,8 +104,8 @@ class Machine:
 
     @property
     def own_language_host(self) -> Path:
-        """The wrapper around toolchain.language_host; absent where the official host is installed."""
-        return self.pulumi_bin / "pulumi-language-python"
+        """Ours, which the set-up builds where Pulumi's own is not reached."""
+        return self.pulumi_bin / "cairn-language-host"
 
     def pulumi_environment(self) -> dict[str, str]:
         """The whole environment of a Pulumi process."""

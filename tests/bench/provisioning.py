@@ -10,11 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
-import cairn
 from tests.bench import measure
-from tests.bench.peers import Peers
 from tests.support.checkout import make_checkout
 from tests.support.environment import ROOT
 from toolchain.machine import Machine
@@ -61,7 +57,7 @@ class Tool:
         return time.monotonic() - start
 
 
-def run(connection: cairn.Connection, http: httpx.Client, peers: Peers, say: Callable[[str], None]) -> None:
+def run(say: Callable[[str], None]) -> None:
     """Both in turn for each number of containers; what is made is removed before the next."""
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder, _tools(Path(folder), count) as tools:

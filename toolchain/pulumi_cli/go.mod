@@ -280,3 +280,7 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	lukechampine.com/frand v1.5.1 // indirect
 )
+
+replace github.com/nbutton23/zxcvbn-go => ./entropy/config
+
+replace github.com/ccojocar/zxcvbn-go => ./entropy/environments

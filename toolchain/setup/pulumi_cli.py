@@ -1,8 +1,8 @@
 """The Pulumi CLI and its Python language host, in `.cairn/tools/pulumi/bin`.
 
 In this order: the official one that is installed already, the official download, a build from the CLI's Go module. The
-last has no language host of Pulumi's beside it, since its module is not served: there, toolchain.language_host does its
-work.
+last has no language host of Pulumi's beside it, since its module is not served: there, ours does its work, which is
+built from toolchain/pulumi_cli/language_host.
 """
 
 import platform
@@ -32,9 +32,8 @@ CHECKSUMS = f"{RELEASES}/pulumi-{versions.PULUMI}-checksums.txt"
 def step(machine: Machine, shell: Shell) -> Step:
     """`pulumi` and `pulumi-language-python`, side by side."""
     stamp = machine.pulumi_bin.parent / ".cairn"
-    wanted = (
-        f"{versions.PULUMI} {files.digest((machine.root / 'toolchain' / 'pulumi_cli').iterdir(), str(machine.root))}"
-    )
+    sources = (path for path in _module(machine).rglob("*") if path.is_file())
+    wanted = f"{versions.PULUMI} {files.digest(sources, str(machine.root))}"
 
     def done() -> str | None:
         complete = machine.pulumi.exists() and (machine.pulumi_bin / HOST).exists()
@@ -100,9 +99,12 @@ def _download(folder: Path) -> None:
 
 
 def _build(machine: Machine, shell: Shell, folder: Path) -> None:
-    module = machine.root / "toolchain" / "pulumi_cli"
+    module = _module(machine)
     flags = f"-s -w -X {VERSION_VARIABLE}=v{versions.PULUMI}"
     golang.build(machine, shell, "pulumi-cli", module, PACKAGE, folder / "pulumi", flags)
+    golang.build(
+        machine, shell, "language-host", module, "./language_host", folder / machine.own_language_host.name, "-s -w"
+    )
     asked = [golang.command(machine, shell), "-C", str(module), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", SDK]
     source = Path(shell.ask(asked, timeout=120).text) / "python" / "cmd" / EXECUTOR
     if not source.is_file():
@@ -111,8 +113,13 @@ def _build(machine: Machine, shell: Shell, folder: Path) -> None:
 
 
 def write_language_host(machine: Machine, folder: Path) -> None:
-    """The program that Pulumi looks for; `-P` keeps whatever folder it is started in out of the imports."""
+    """The program that Pulumi looks for: our host with the places of what it runs."""
     executor = machine.pulumi_bin / EXECUTOR
-    words = [machine.python, "-P", "-m", "toolchain.language_host", "--executor", executor]
+    words = [machine.own_language_host, machine.python, executor, machine.root / "toolchain" / "later.py"]
     command = " ".join(shlex.quote(str(word)) for word in words)
     files.write(folder / HOST, f'#!/bin/sh\nexec {command} "$@"\n', mode=0o755)
+
+
+def _module(machine: Machine) -> Path:
+    """The Go module of both programs."""
+    return machine.root / "toolchain" / "pulumi_cli"

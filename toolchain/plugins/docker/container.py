@@ -15,7 +15,7 @@ from toolchain.plugins.docker.container_parts import endpoint_body
 from toolchain.plugins.docker.container_read import drifted, import_inputs, outputs
 from toolchain.plugins.docker.container_table import TABLE, UPDATABLE
 from toolchain.plugins.docker.durations import nanoseconds
-from toolchain.plugins.docker.engine import Engine, NameTakenError, doing, is_ours, marked_as_ours
+from toolchain.plugins.docker.engine import Engine, NameTakenError, NoImageError, doing, is_ours, marked_as_ours
 from toolchain.plugins.docker.images import ensure_local
 from toolchain.plugins.docker.uploads import archives, only_contents_in_volumes, upload_problems
 from toolchain.plugins.docker.waiting import Waiting
@@ -58,15 +58,22 @@ class Container(Resource):
 
     def create(self, call: Call, inputs: Properties) -> Created:
         """Make and start the container; what an interrupted `up` left under its name is removed first."""
-        name = inputs["name"]
-        self._make_room(call, name)
-        ensure_local(self._engine, call, inputs["image"], inputs.get("platform"))
-        try:
-            identifier = self._make(call, inputs)
-        except NameTakenError:  # by what a killed run had asked of the engine, which is done only now
-            self._make_room(call, name)
-            identifier = self._make(call, inputs)
-        return Created(identifier, self._bring_up(call, identifier, inputs))
+        identifier = self._made(call, inputs)
+        return Created(identifier, self._bring_up(call, identifier, inputs, made_now=True))
+
+    def _made(self, call: Call, inputs: Properties) -> str:
+        """Ask the engine at once, and look for what is in the way only where it refuses: mostly nothing is.
+
+        Three times, since what a killed run had asked of the engine may be done only now.
+        """
+        for _ in range(3):
+            try:
+                return self._make(call, inputs)
+            except NameTakenError:
+                self._make_room(call, inputs["name"])
+            except NoImageError:
+                ensure_local(self._engine, call, inputs["image"], inputs.get("platform"))
+        return self._make(call, inputs)
 
     def read(self, call: Call, identifier: str, inputs: Properties) -> Found | None:
         """Look the container up by its id (or its name, to import it)."""
@@ -158,12 +165,12 @@ class Container(Resource):
         except ProviderError as second:
             raise PartlyDoneError(identifier, {}, f"{problem}; afterwards {second}") from problem
 
-    def _bring_up(self, call: Call, identifier: str, inputs: Properties) -> Properties:
+    def _bring_up(self, call: Call, identifier: str, inputs: Properties, made_now: bool = False) -> Properties:
         waiting = Waiting(self._engine, call, identifier, inputs["name"])
         try:
             if not inputs.get("start", True):
                 return outputs(waiting.inspect(), inputs)
-            if self._must_start(waiting.inspect(), inputs):
+            if made_now or self._must_start(waiting.inspect(), inputs):
                 with doing(f"start the container {inputs['name']}"):
                     self._engine.client().start(identifier)
             result = outputs(waiting.until_as_declared(inputs), inputs)

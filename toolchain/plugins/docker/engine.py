@@ -29,6 +29,10 @@ class NameTakenError(ProviderError):
     """The engine has an object of that name already."""
 
 
+class NoImageError(ProviderError):
+    """The engine has no image of that name."""
+
+
 class Engine:
     """Settings and clients."""
 
@@ -123,7 +127,7 @@ class Engine:
 @contextmanager
 def doing(what: str) -> Iterator[None]:
     """Turn the engine's refusal into an error that says what was being done, with the engine's own words."""
-    from docker.errors import APIError, DockerException
+    from docker.errors import APIError, DockerException, ImageNotFound
     from requests.exceptions import RequestException
 
     try:
@@ -131,6 +135,7 @@ def doing(what: str) -> Iterator[None]:
     except DockerException as problem:
         conflict = isinstance(problem, APIError) and problem.status_code == HTTPStatus.CONFLICT
         error = NameTakenError if conflict and "already" in daemon_words(problem) else ProviderError
+        error = NoImageError if isinstance(problem, ImageNotFound) else error
         raise error(f"docker could not {what}: {daemon_words(problem)}") from problem
     except RequestException as problem:
         raise ProviderError(f"docker could not {what}: the connection to the engine failed: {problem}") from problem

@@ -10,14 +10,17 @@ from google.cloud import secretmanager_v1 as sm
 from google.oauth2.credentials import Credentials
 
 from tests.conformance import jobs
+from tests.support.backends import layers
 from tests.support.pulumi_cli import pulumi
 from tests.support.stack import Stack
 from workloads import contract
 
 PRINT_DIGEST = """
-import hashlib, os, time
+import glob, hashlib, os, time
 content = open(os.environ["PASSWORD"], "rb").read()
 print(os.environ["PASSWORD"], hashlib.sha256(content).hexdigest())
+for name in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+    print(name, open(name, "rb").read())
 time.sleep(60)
 """
 SERVICES = (
@@ -50,7 +53,8 @@ def planted(stack: Stack) -> tuple[str, str]:
 def test_a_job_s_secret_and_all_others_show_nowhere_in_plain(stack: Stack) -> None:
     """A job reads a secret of Secret Manager from a file; it, tokens, keys and passwords are nowhere else in plain.
 
-    Not in state, logs, labels, settings, command lines, the job's message or the databases.
+    Not in state, logs, labels, settings, command lines, the job's message, its processes' environments (which it
+    prints), the databases, or the layers, settings and history of images.
     """
     name, value = planted(stack)
     pool = jobs.python(PRINT_DIGEST)
@@ -62,10 +66,13 @@ def test_a_job_s_secret_and_all_others_show_nowhere_in_plain(stack: Stack) -> No
     canaries = [value, stack.token, stack.access_key, stack.secret_key, *stack.outputs["tokens"].values()]
     canaries += [secret for service in SERVICES for secret in files_of(stack, service)]
     assert len(canaries) > len(SERVICES), "every service has secret files"
+    images = stack.site.images(stack.name)
     for place, text in places(stack, str(job.to_dict())):
         assert not [number for number, secret in enumerate(canaries) if secret in text], place
     job.cancel()
     jobs.wait_for(job)
+    found = layers.holding(images, canaries)
+    assert not [number for number, secret in enumerate(canaries) if secret in found]
 
 
 def files_of(stack: Stack, service: str) -> list[str]:

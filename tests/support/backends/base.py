@@ -90,6 +90,9 @@ class Site(Protocol):
     def shown(self, stack: str) -> Iterator[tuple[str, str]]:
         """Name → settings, labels, command line and log of everything there; all but the contents of secrets."""
 
+    def images(self, stack: str) -> set[str]:
+        """Of everything that runs, as this machine's engine calls them, which built them."""
+
     def listening(self, stack: str) -> dict[str, set[Address]]:
         """Service or group → every address, on whatever network, and port on which its containers listen."""
 

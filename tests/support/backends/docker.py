@@ -128,6 +128,10 @@ class DockerSite:
         for container in _containers(_of(stack)):
             yield str(container.name), f"{json.dumps(container.attrs)}{container.logs()!r}"
 
+    def images(self, stack: str) -> set[str]:
+        """Their ids."""
+        return {str(container.attrs["Image"]) for container in _containers(_of(stack))}
+
     def listening(self, stack: str) -> dict[str, set[Address]]:
         """What their kernel tells, at each of their addresses."""
         found: dict[str, set[Address]] = {}

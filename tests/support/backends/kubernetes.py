@@ -216,6 +216,10 @@ class KubernetesSite:
                 log = self._core.read_namespaced_pod_log(pod.metadata.name, _namespace(stack))
                 yield f"log of {pod.metadata.name}", log
 
+    def images(self, stack: str) -> set[str]:
+        """As they were pushed."""
+        return {container.image for pod in self._pods(stack, {}) for container in pod.spec.containers}
+
     def listening(self, stack: str) -> dict[str, set[Address]]:
         """What their kernel tells, at the pod's address."""
         found: dict[str, set[Address]] = {}

@@ -170,6 +170,7 @@ def test_deployed(vertex: Any, store: Store) -> None:
         ({"labels": {"Team": "x"}}, "label"),
         ({"model_id": "1st"}, "(?i)model id"),
         ({"version_aliases": ["v1"]}, "reserved"),
+        ({"env": [{"name": "KEY", "value": "secret://s"}]}, "containerSpec.env can't refer to a secret"),
     ],
 )
 def test_bad_models(url: str, changes: dict[str, Any], message: str) -> None:
@@ -177,7 +178,10 @@ def test_bad_models(url: str, changes: dict[str, Any], message: str) -> None:
     model: dict[str, Any] = {
         "displayName": "m",
         "artifactUri": changes.get("artifact_uri", THERE),
-        "containerSpec": {"imageUri": changes.get("serving_container_image_uri", SERVING_IMAGE)},
+        "containerSpec": {
+            "imageUri": changes.get("serving_container_image_uri", SERVING_IMAGE),
+            "env": changes.get("env", []),
+        },
         "labels": changes.get("labels", {}),
         "versionAliases": changes.get("version_aliases", []),
     }

@@ -7,7 +7,7 @@ from workloads.api import checks, filters, operations, ordering, paging, paths
 from workloads.api.errors import ApiError, invalid
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.api.vertex import messages
-from workloads.plans import environment, images
+from workloads.plans import environment, images, secrets
 from workloads.registry.registry import MUTABLE
 
 MODEL: Final = f"{messages.PACKAGE}v1beta1.Model"
@@ -43,7 +43,9 @@ def check(context: Context, model: Json) -> None:
         )
     checks.refuse(container, REFUSED_OF_CONTAINER, "model.containerSpec")
     images.resolve(container["imageUri"], context.config.images)
-    environment.user_variables(container.get("env", ()), "model.containerSpec")
+    secrets.refuse(
+        environment.user_variables(container.get("env", ()), "model.containerSpec"), "model.containerSpec.env"
+    )
     if model.get("artifactUri"):
         checks.gcs_uri(model["artifactUri"], "model.artifactUri")
 

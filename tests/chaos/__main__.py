@@ -14,7 +14,7 @@ import time
 from random import Random
 from typing import Final
 
-from tests.chaos.trial import FULL, SCALES, Trial
+from tests.chaos.trial import ALONE, ENGINE, FULL, SCALES, Trial
 from tests.support.backends import SITES
 
 ALL: Final = {  # name → module
@@ -36,11 +36,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--scale", choices=SCALES, default=FULL)
     parser.add_argument("--backend", choices=[*SITES], default="docker")
+    parser.add_argument("--engine", choices=ENGINE, default=ALONE, help="whether `jobs` restarts the machine's engine")
     options = parser.parse_args()
     if options.only:
         _run(options)
         return 0
     arguments = ["--seed", str(options.seed), "--scale", options.scale, "--backend", options.backend]
+    arguments += ["--engine", options.engine]
     failed = [name for name in ALL if _process(name, arguments)]
     print(f"✗ failed: {', '.join(failed)}" if failed else f"✓ {len(ALL)} themes", flush=True)
     return 1 if failed else 0
@@ -54,7 +56,7 @@ def _run(options: argparse.Namespace) -> None:
     start = time.monotonic()
     _say(f"{options.only}: scale {options.scale}, backend {options.backend}, seed {options.seed}")
     chance = Random(options.seed)  # noqa: S311 (repeatable, not secret)
-    trial = Trial(options.backend, chance, options.scale, _say)
+    trial = Trial(options.backend, chance, options.scale, _say, options.engine)
     importlib.import_module(ALL[options.only]).run(trial)
     _say(f"✓ {options.only} ({time.monotonic() - start:.0f} s)")
 

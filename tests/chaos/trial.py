@@ -7,6 +7,8 @@ from typing import Final
 
 FULL: Final = "full"
 SCALES: Final = ("small", FULL)
+ALONE, ANYWAY, NEVER = "alone", "anyway", "never"
+ENGINE: Final = (ALONE, ANYWAY, NEVER)
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,15 @@ class Trial:
         random: the only source of chance, so that a seed repeats a run.
         scale: "small" takes a minute or two, "full" what the theme's docstring says.
         report: takes a line of progress or a figure.
+        engine: whether a theme may restart the machine's container engine: only where nobody else's containers run,
+            "anyway" or "never".
     """
 
     backend: str
     random: Random
     scale: str
     report: Callable[[str], None]
+    engine: str = NEVER
 
     def count(self, small: int, full: int) -> int:
         """How many rounds, requests or jobs at this scale."""

@@ -50,7 +50,7 @@ def create(
         ],
         mounts=[*(_mount(each, mountpoints) for each in spec.mounts), *_file_mounts(stack, spec)] or None,
         uploads=secret_uploads(files, spec.user) or None,
-        restart="unless-stopped" if spec.restart == "always" else "no",
+        restart="always" if spec.restart == "always" else "no",  # see services.py
         stop_timeout=spec.stop_grace_s,
         destroy_grace_seconds=spec.stop_grace_s,
         **hardened(spec.resources),

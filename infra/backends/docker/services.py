@@ -59,7 +59,7 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
         healthcheck=healthcheck(spec.probe, engine),
         wait=spec.probe is not None,
         wait_timeout=HEALTHY_WITHIN_S,
-        restart="unless-stopped",
+        restart="always",  # an engine that was killed takes what it finds running for stopped by hand (seen with 20.10)
         stop_timeout=spec.stop_grace_s,
         destroy_grace_seconds=spec.stop_grace_s,
         **hardened(spec.resources),

@@ -78,6 +78,12 @@ class Site(Protocol):
     def kill_container(self, stack: str, name: str) -> bool:
         """End one of them at once; whether it was there and ran."""
 
+    def strangers(self, stack: str) -> list[str]:
+        """Containers of anybody else that a restart of the engine would end too."""
+
+    def restart_engine(self, *, orderly: bool) -> None:
+        """End what runs the containers, by SIGTERM or by kill -9, and start it again; it answers when this returns."""
+
     def devices(self, resource: str, count: int) -> AbstractContextManager[None]:
         """The place has so many devices of a kind while this is entered."""
 

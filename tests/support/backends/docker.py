@@ -12,6 +12,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from cairn.backup.places import DockerPlace, Place
+from tests.support import engine_daemon
 from tests.support.backends import reach
 from tests.support.backends.base import Address, Json, small_config
 from workloads import contract
@@ -109,6 +110,15 @@ class DockerSite:
                 raise
             return False
         return True
+
+    def strangers(self, stack: str) -> list[str]:
+        """Those without the stack's label."""
+        running: list[Container] = docker.from_env().containers.list()
+        return sorted(str(each.name) for each in running if each.labels.get(contract.LABEL_STACK) != stack)
+
+    def restart_engine(self, *, orderly: bool) -> None:
+        """As it is managed here."""
+        engine_daemon.restart(orderly=orderly)
 
     @contextmanager
     def devices(self, resource: str, count: int) -> Iterator[None]:

@@ -168,6 +168,14 @@ class KubernetesSite:
         """One of the cluster's own; it comes back."""
         cluster.kill(self._cluster, name)
 
+    def strangers(self, stack: str) -> list[str]:
+        """Pods run on without the kubelet."""
+        return []
+
+    def restart_engine(self, *, orderly: bool) -> None:
+        """The node's kubelet, which knows no order."""
+        self.kill_daemon("kubelet")
+
     @contextmanager
     def devices(self, resource: str, count: int) -> Iterator[None]:
         """An extended resource of the first node, as a device plugin would report it."""

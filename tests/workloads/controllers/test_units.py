@@ -61,6 +61,20 @@ def test_who_was_killed_a_moment_ago() -> None:
     assert (phase(137, 5), phase(1, 0.1), phase(137, 0.1, out_of_memory=True)) == ("exited",) * 3
 
 
+def test_what_ended_with_the_engine() -> None:
+    """255 from before the controllers began was killed, as nobody saw how it ended; later it is the program's own."""
+
+    def code(ended: int, when: datetime) -> int | None:
+        times = {"StartedAt": timestamp(NOW), "FinishedAt": timestamp(when)}
+        state = {"Status": "exited", "ExitCode": ended, "OOMKilled": False, **times}
+        found = {"Name": "/p-a-0", "Created": timestamp(NOW), "State": state, "Config": {"Labels": {}}}
+        found["NetworkSettings"] = {"Networks": {}}
+        return docker_state.container(found, "p-", lambda *_: "").exit_code
+
+    before, after = docker_state.BEGAN - timedelta(seconds=5), docker_state.BEGAN + timedelta(seconds=5)
+    assert (code(255, before), code(255, after), code(3, before)) == (137, 255, 3)
+
+
 def test_parse_time() -> None:
     """Whatever number of digits."""
     assert docker_options.parse_time("2026-11-24T01:02:03Z") == NOW.replace(microsecond=0)

@@ -9,6 +9,8 @@ from workloads.controllers.engines.docker_options import parse_time
 from workloads.plans.container import group_of
 
 KILLED: Final = 137
+UNKNOWN: Final = 255  # of what ended with its engine or machine: nobody was there to see how
+BEGAN: Final = datetime.now(UTC)  # these controllers, which end with their engine
 LATE: Final = timedelta(seconds=1)  # after a container's end, news of why
 
 
@@ -28,6 +30,12 @@ def _is_fresh(state: Mapping[str, Any]) -> bool:
     return datetime.now(UTC) - parse_time(state["FinishedAt"]) < LATE
 
 
+def _exit_code(state: Mapping[str, Any]) -> int:
+    """A program's own; but 255 from before this process began is taken for the engine's word for what it can't know."""
+    code = int(state["ExitCode"])
+    return KILLED if code == UNKNOWN and parse_time(state["FinishedAt"]) < BEGAN else code
+
+
 def container(found: Mapping[str, Any], prefix: str, address: Callable[[Mapping[str, Any], str], str]) -> Container:
     """The container; its name is without the stack's prefix.
 
@@ -42,7 +50,7 @@ def container(found: Mapping[str, Any], prefix: str, address: Callable[[Mapping[
         phase=now,
         labels=found["Config"]["Labels"] or {},
         group=group,
-        exit_code=int(state["ExitCode"]) if now == "exited" else None,
+        exit_code=_exit_code(state) if now == "exited" else None,
         out_of_memory=bool(state["OOMKilled"]),
         restarts=int(found.get("RestartCount", 0)),
         address=address(found["NetworkSettings"]["Networks"], group) if now == "running" else "",

@@ -43,7 +43,7 @@ def test_hardening() -> None:
     assert (container["memory"], container["memorySwap"], container["cpus"]) == (512, 512, "0.5")
     assert container["ulimits"][0]["name"] == "nproc"
     assert container["logOpts"]["max-size"]
-    assert container["restart"] == "unless-stopped"
+    assert container["restart"] == "always", "unless-stopped ones stay down after a kill -9 of the engine"
 
 
 def test_published_ports_are_on_the_loopback() -> None:

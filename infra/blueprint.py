@@ -144,6 +144,7 @@ class Blueprint:
                     each.replicas,
                     each.traffic,
                     each.rollout,
+                    each.shadow,
                 )
                 for each in endpoint.models
             )

@@ -18,8 +18,9 @@ class EndpointModel:
         model: id of the model in the registry, for the answers of predict.
         artifact_uri: gs:// folder of the model's files.
         image: a prebuilt family ("prediction/sklearn-cpu") or any image that keeps Vertex's serving contract.
-        traffic: percent; of a model with a rollout 0.
+        traffic: percent; of a model with a rollout, and of a shadow, 0.
         rollout: how a new version comes to its traffic; None for at once.
+        shadow: percent of the endpoint's predictions that it gets a copy of, whose answers nobody gets; 0 for none.
     """
 
     model: str
@@ -29,6 +30,7 @@ class EndpointModel:
     replicas: int
     traffic: int
     rollout: Rollout | None = None
+    shadow: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,16 @@ def read(top: Section) -> dict[str, DeclaredEndpoint]:
 
 def _model(section: Section) -> EndpointModel:
     rollout = _rollout(section.section("rollout", {})) if section.has("rollout") else None
+    shadow = section.whole("shadow", 0, low=0, high=ALL_TRAFFIC)
     model = EndpointModel(
         model=section.text("model"),
         artifact_uri=section.text("artifactUri", pattern=r"gs://[^/]+/.+", wanted="a gs://bucket/folder"),
         image=section.text("image"),
         machine_type=section.text("machineType"),
         replicas=section.whole("replicas", 1, low=1, high=100),
-        traffic=section.whole("traffic", 0 if rollout else ALL_TRAFFIC, low=0, high=ALL_TRAFFIC),
+        traffic=section.whole("traffic", 0 if rollout or shadow else ALL_TRAFFIC, low=0, high=ALL_TRAFFIC),
         rollout=rollout,
+        shadow=shadow,
     )
     section.close()
     return model
@@ -107,13 +111,24 @@ def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str],
             found.append(
                 f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
             )
-    coming = [index for index, model in enumerate(endpoint.models) if model.rollout]
-    if len(coming) > 1:
-        found.append(f"{path}.models: {len(coming)} have a rollout; one version at a time can come to its traffic")
-    for index in coming:
-        if endpoint.models[index].traffic:
-            found.append(f"{path}.models[{index}] has a rollout, which its traffic follows from: leave traffic out")
+    found += _check_newcomers(path, endpoint.models)
     total = sum(model.traffic for model in endpoint.models)
     if total != ALL_TRAFFIC:
         found.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")
+    return found
+
+
+def _check_newcomers(path: str, models: tuple[EndpointModel, ...]) -> list[str]:
+    """The same of models that have no traffic yet."""
+    found = list[str]()
+    coming = [index for index, model in enumerate(models) if model.rollout]
+    if len(coming) > 1:
+        found.append(f"{path}.models: {len(coming)} have a rollout; one version at a time can come to its traffic")
+    for index, model in enumerate(models):
+        if model.rollout and model.traffic:
+            found.append(f"{path}.models[{index}] has a rollout, which its traffic follows from: leave traffic out")
+        if model.shadow and (model.traffic or model.rollout):
+            found.append(
+                f"{path}.models[{index}] is a shadow, whose answers nobody gets: leave traffic and rollout out"
+            )
     return found

@@ -17,6 +17,7 @@ def show_status(name: str | None) -> None:
     _show_queue(status["queue"])
     _show_endpoints(client.resources("endpoints"))
     _show_rollouts(status["rollouts"])
+    show_shadows(status["shadows"])
     console.print(f"API {stack.api_endpoint}  project {stack.project}  location {stack.location}", highlight=False)
     console.print(f"MLflow {stack.tracking_uri or '-'}  S3 {stack.object_store_endpoint or '-'}", highlight=False)
 
@@ -69,4 +70,19 @@ def _show_rollouts(rollouts: list[dict[str, Any]]) -> None:
     for each in rollouts:
         traffic = f"{each['traffic']}%"
         result.add_row(short_id(each["endpoint"]), each["deployed_model"], each["state"], traffic, each["reason"])
+    console.print(result)
+
+
+def show_shadows(shadows: list[dict[str, Any]]) -> None:
+    """Each with what it and the live models have made of the same requests."""
+    if not shadows:
+        return
+    columns = ("ENDPOINT", "DEPLOYED MODEL", ">SHARE", ">COPIED", ">DROPPED", ">ERRORS (live)", ">P50 ms", ">P95 ms")
+    result = table("Shadows", *columns)
+    for each in shadows:
+        own, live = each["shadow"], each["live"]
+        dropped = each["dropped"] + each["too_large"]
+        sides = [f"{own[key]:g} ({live[key]:g})" for key in ("errors", "p50_ms", "p95_ms")]
+        counts = (f"{each['percent']}%", str(each["copied"]), str(dropped))
+        result.add_row(short_id(each["endpoint"]), each["deployed_model"], *counts, *sides)
     console.print(result)

@@ -28,6 +28,7 @@ class DeclaredModel:
     Attributes:
         traffic: percent; 0 for one with a rollout.
         rollout: how its traffic rises, and when it is taken back; None when `traffic` is what it gets.
+        shadow: percent of the endpoint's predictions that it gets a copy of.
     """
 
     model: str
@@ -37,6 +38,7 @@ class DeclaredModel:
     replicas: int = 1
     traffic: int = 100
     rollout: Rollout | None = None
+    shadow: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel
             machine={"machineType": each.machine_type},
             completes=serving.completes(each.image),
             rollout=each.rollout.to_json() if each.rollout else {},
+            shadow=each.shadow,
         )
         for number, each in enumerate(args.models, start=1)
     ]

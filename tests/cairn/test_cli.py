@@ -12,6 +12,7 @@ import pytest
 
 from cairn.cli.env import show_env
 from cairn.cli.run import command_environment
+from cairn.cli.status import show_shadows
 from cairn.cli.tables import age
 from cairn.errors import CairnError
 from cairn.hook import SITE_DIR
@@ -46,6 +47,20 @@ def test_env_as_another_principal(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "AWS_" not in text.replace("AWS_ENDPOINT_URL_S3", "")
     with pytest.raises(CairnError, match=r"no principal 'vic'.*there: dana"):
         show_env(None, "vic")
+
+
+def test_status_compares_shadows(capsys: pytest.CaptureFixture[str]) -> None:
+    """A shadow's errors and latencies stand beside the live ones of the same requests; nothing without a shadow."""
+    show_shadows([])
+    assert capsys.readouterr().out == ""
+    sides = {
+        "shadow": {"requests": 90, "errors": 3, "p50_ms": 12, "p95_ms": 70},
+        "live": {"requests": 90, "errors": 0, "p50_ms": 5, "p95_ms": 9},
+    }
+    counts = {"percent": 20, "copied": 90, "dropped": 4, "too_large": 6}
+    show_shadows([{"endpoint": "projects/p/locations/l/endpoints/9", "deployed_model": "2", **counts, **sides}])
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.split() == ["9", "2", "20%", "90", "10", "3", "(0)", "12", "(5)", "70", "(9)"]
 
 
 def test_run_environment() -> None:

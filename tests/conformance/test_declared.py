@@ -13,9 +13,13 @@ from tests.support.stack import Stack
 
 
 def test_an_endpoint_in_the_config(stack: Stack, versions: Versions, tmp_path: Path) -> None:
-    """It is made by `up`, answers with its model, is not changed through the API, and goes with the config."""
+    """It is made by `up`, answers with its model, is not changed through the API, and goes with the config.
+
+    Its second model is a shadow, which is asked the same and answers nobody.
+    """
     model = {"model": "constant", "artifactUri": versions[0].uri, "image": IMAGE, "machineType": MACHINE}
-    declared = {"standing": {"displayName": "Standing", "models": [model]}}
+    shadow = {**model, "artifactUri": versions[1].uri, "shadow": 100}
+    declared = {"standing": {"displayName": "Standing", "models": [model, shadow]}}
     url = f"{stack.vertex_url}/endpoints/standing:predict"
 
     def answer() -> httpx.Response:
@@ -23,9 +27,17 @@ def test_an_endpoint_in_the_config(stack: Stack, versions: Versions, tmp_path: P
 
     with stack.changed(tmp_path, endpoints=declared) as changes:
         assert set(changes) == {"create"}, changes
-        assert eventually(lambda: answer().status_code == httpx.codes.OK, 90), answer().text
+        assert eventually(lambda: answer().status_code == httpx.codes.OK, 240), answer().text
         assert answer().json()["predictions"] == [1.0]
+        assert eventually(lambda: is_compared(stack, answer()), 60), stack.get("status")["shadows"]
         endpoint = aiplatform.Endpoint("standing")
+        assert endpoint.labels == {"cairn-shadow-2": "100"}
         with pytest.raises(exceptions.GoogleAPICallError, match="declared in the stack's config"):
             endpoint.undeploy_all()
     assert eventually(lambda: answer().status_code == httpx.codes.NOT_FOUND, 60), answer().text
+
+
+def is_compared(stack: Stack, answered: httpx.Response) -> bool:
+    """Whether the shadow has answered well, while the client was answered by the other model."""
+    assert answered.json()["predictions"] == [1.0]
+    return any(each["shadow"]["requests"] > each["shadow"]["errors"] for each in stack.get("status")["shadows"])

@@ -69,6 +69,9 @@ def test_good_settings() -> None:
     coming = {**MODEL, "rollout": {"steps": [10, 100], "stepSeconds": 60, "maxLatencyRatio": 1.5}}
     (_, model) = parse(as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL, coming]}}})).endpoints["e"].models
     assert (model.traffic, model.rollout) == (0, Rollout(steps=(10, 100), step_s=60, max_latency_ratio=1.5))
+    shadow = {**MODEL, "shadow": 20}
+    (_, model) = parse(as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL, shadow]}}})).endpoints["e"].models
+    assert (model.traffic, model.shadow) == (0, 20)
 
 
 @pytest.mark.parametrize("stack", ["kubernetes", "local", "workstation"])
@@ -162,6 +165,16 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "a rollout with traffic",
         {"endpoints": {"e": {"models": [{**MODEL, "traffic": 95}, {**MODEL, "traffic": 5, "rollout": {}}]}}},
         ("cairn:endpoints.e.models[1] has a rollout, which its traffic follows from: leave traffic out",),
+    ),
+    (
+        "a shadow with traffic",
+        {"endpoints": {"e": {"models": [{**MODEL, "traffic": 95}, {**MODEL, "traffic": 5, "shadow": 5}]}}},
+        ("cairn:endpoints.e.models[1] is a shadow, whose answers nobody gets: leave traffic and rollout out",),
+    ),
+    (
+        "a shadow's share",
+        {"endpoints": {"e": {"models": [MODEL, {**MODEL, "shadow": 0.2}]}}},
+        ("models[1].shadow must be a whole number",),
     ),
     (
         "a rollout's steps",

@@ -1,4 +1,4 @@
-"""A model server that tells who it is and what it got; `mode` in the request's body makes it answer oddly.
+"""A model server that tells who it is and what it got; `mode` in the request's body, or $MODE, makes it answer oddly.
 
 Runs as a program in containers of the gateway's and the batch driver's tests. Standard library only.
 """
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """What was seen, or as `mode` says."""
         request: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
-        mode = request.get("mode", "")
+        mode = os.environ.get("MODE") or request.get("mode", "")
         seen = {
             "predictions": request.get("instances", []),
             "server": os.uname().nodename,

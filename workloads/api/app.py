@@ -125,7 +125,7 @@ def create_app(context: Context, keys: tokens.Keys, routes: Sequence[BaseRoute] 
     """The app; `routes` are others' (Cloud Storage), tried before Vertex'."""
     api = Api(context, keys)
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-    more = extensions.Extensions(context, api.principal)
+    more = extensions.Extensions(context, keys, api.principal)
     secret_store = secret_manager.SecretManager(context, api.principal, read_body)
     own: list[tuple[str, list[str], Callable[[Request], object]]] = [
         (contract.PATH_HEALTH, ["GET"], api.health),

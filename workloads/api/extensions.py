@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from workloads.api import auth, health
+from workloads import tokens
+from workloads.api import auth, health, shadows
 from workloads.api.errors import invalid
 from workloads.api.handlers import Context, Json
 from workloads.api.vertex.messages import timestamp
@@ -35,19 +36,21 @@ USAGE: Final = {"cpu_seconds": 0.0, "memory_gib_seconds": 0.0, "gpu_seconds": 0.
 
 @dataclass(frozen=True)
 class Extensions:
-    """The endpoints; `principal` authenticates a request."""
+    """The endpoints; `principal` authenticates a request, `keys` sign the API's own to the gateway."""
 
     context: Context
+    keys: tokens.Keys
     principal: Callable[[Request], Principal]
 
     async def status(self, request: Request) -> Response:
-        """Services, capacity in use, the queue, and rollouts."""
+        """Services, capacity in use, the queue, rollouts, and shadows."""
         auth.require_person(self.principal(request), "read the stack's status")
         services = await health.services(self.context)
         parts = await run_in_threadpool(
             lambda: {"capacity": self._capacity(), "queue": self._queue(), "rollouts": self._rollouts()}
         )
-        return JSONResponse({"services": services, **parts})
+        beside = await shadows.shown(self.context, self.keys)
+        return JSONResponse({"services": services, **parts, "shadows": beside})
 
     def _capacity(self) -> Json:
         config = self.context.config

@@ -8,6 +8,7 @@ from workloads import contract
 from workloads.controllers import rollouts
 from workloads.controllers.endpoint_rows import EndpointRows, deployed
 from workloads.controllers.platform import Json, Platform, timestamp
+from workloads.plans import shadows
 from workloads.plans.serving import DeployedModel
 from workloads.store import AlreadyExists, Resource
 
@@ -41,7 +42,8 @@ class Declared:
 
     def _show(self, row: Resource, wanted: Models) -> None:
         shown = {model_id: entry["model"] for model_id, entry in deployed(row).items() if entry.get("declared")}
-        if shown != {model_id: model.to_json() for model_id, model in wanted.items()}:
+        is_shown = shown == {model_id: model.to_json() for model_id, model in wanted.items()}
+        if not is_shown or not _labels(wanted).items() <= row.message.get("labels", {}).items():
             now = timestamp(self._platform.now())
             row = self._rows.change(row.name, lambda message, entries: _apply(message, entries, wanted, now))
         if row.status.get("declared") and not deployed(row):
@@ -60,6 +62,11 @@ def _apply(message: Json, entries: dict[str, Json], wanted: Models, now: str) ->
     message["deployedModels"] = [*kept, *(_message(model, now) for model in wanted.values())]
     split = {k: v for k, v in message.get("trafficSplit", {}).items() if k not in old}
     message["trafficSplit"] = {**split, **rollouts.split(entries)}
+    message["labels"] = {**shadows.without(message.get("labels", {}), old), **_labels(wanted)}
+
+
+def _labels(wanted: Models) -> dict[str, str]:
+    return shadows.labels({model_id: model.shadow for model_id, model in wanted.items()})
 
 
 def _message(model: DeployedModel, now: str) -> Mapping[str, Any]:

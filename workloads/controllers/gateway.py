@@ -13,7 +13,7 @@ from workloads import tokens
 from workloads.config import PlatformConfig
 from workloads.controllers.endpoint_rows import deployed, rule
 from workloads.controllers.platform import Gateway, Json, Platform, own_token
-from workloads.plans import request_logs, routes
+from workloads.plans import request_logs, routes, shadows
 from workloads.plans.rollouts import WAITING
 from workloads.plans.serving import DeployedModel, addresses
 from workloads.store import NotFound, Resource
@@ -126,7 +126,8 @@ class Routes:
             endpoints = [(row.name, split(row), ready_models(row)) for row in rows]
             down = self._down() | {each for row in rows for each in self._unborn(row)}
             logs = {row.name: log for row in rows if (log := request_logs.route(row.message))}
-            wanted = routes.table(endpoints, self._config, down, holds(rows), logs)
+            shares = {row.name: shadows.shares(row.message) for row in rows}
+            wanted = routes.table(endpoints, self._config, down, holds(rows), logs, shares)
             if self._gateway.routes() != wanted:
                 self._gateway.put_routes(wanted)
             for row in rows:

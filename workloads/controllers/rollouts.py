@@ -15,7 +15,7 @@ from workloads.controllers.endpoint_rows import EndpointRows, current, deployed
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json, Platform, timestamp
 from workloads.controllers.servers import Servers
-from workloads.plans import measures, rollouts
+from workloads.plans import measures, rollouts, shadows
 from workloads.plans.measures import Measured
 from workloads.plans.rollouts import Rollout, Verdict
 from workloads.plans.serving import DeployedModel
@@ -84,7 +84,8 @@ class Rollouts:
     def _judge(self, endpoint: str, model_id: str, state: Json) -> Verdict:
         seen = measures.between(state["before"], self._platform.gateway.measures(), endpoint)
         new, live = seen.pop(model_id, Measured()), Measured()
-        for each in seen.values():
+        unseen = shadows.shares(self._rows.get(endpoint).message)
+        for each in (counts for key, counts in seen.items() if key not in unseen):
             live = live.plus(each)
         elapsed = (self._platform.now() - datetime.fromisoformat(state["since"])).total_seconds()
         return rollouts.judge(Rollout.from_json(state["rollout"]), state["step"], elapsed, new, live)

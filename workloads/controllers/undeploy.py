@@ -5,7 +5,7 @@ from workloads.controllers.endpoint_rows import EndpointRows, current
 from workloads.controllers.gateway import Routes
 from workloads.controllers.platform import Json
 from workloads.controllers.servers import Servers
-from workloads.plans import routes, serving
+from workloads.plans import routes, serving, shadows
 
 
 class Undeploy:
@@ -39,6 +39,7 @@ class Undeploy:
                 split = routes.split_after_undeploy(message.get("trafficSplit", {}), requested, model_id, ids)
                 message["trafficSplit"] = split
                 message["deployedModels"] = [each for each in models if each["id"] != model_id]
+                message["labels"] = shadows.without(message.get("labels", {}), [model_id])
             entries[model_id]["phase"] = "undeploying"
 
         self._rows.change(request["target"], hide)

@@ -15,13 +15,15 @@ from typing import Final
 
 from workloads import contract, tokens
 from workloads.gateway import hosts
+from workloads.gateway.channel import Channel
 from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.holder import Holder
 from workloads.gateway.measures import Measures, Pipe
-from workloads.gateway.request_log import Channel, Spool
+from workloads.gateway.request_log import Spool
 from workloads.gateway.router import Router
 from workloads.gateway.service import Service
+from workloads.gateway.shadows import Shadows
 
 _STORED: Final = Path("/var/lib/gateway/routes.json")
 _SPOOL: Final = Path("/var/lib/gateway/requests")
@@ -45,7 +47,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         measures = Measures()
         pipe = Pipe(measures)
         spool = Spool(_SPOOL)
-        channel = Channel(spool)
+        shadows = Shadows(measures, Path(places.shadow_socket))
+        channel = Channel(spool, shadows)
         haproxy = HAProxy(places, pipe.writer, channel.writer)
         router = Router(haproxy, places, _STORED, stack)
         holder = Holder(router.find, domain)
@@ -54,18 +57,23 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     except (RuntimeError, ValueError, OSError, HAProxyError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
-    signal.signal(signal.SIGTERM, lambda *_: haproxy.stop())
-    service = Service(router, measures, holder, spool, stack, keys)
+    signal.signal(signal.SIGTERM, lambda *_: _stop(haproxy, shadows))
+    service = Service(router, measures, holder, spool, shadows, stack, keys)
     logging = threading.Thread(target=channel.read, daemon=True)
     logging.start()
     hold = partial(holder.run, Path(places.hold_socket))
-    for work in (pipe.read, service.serve_forever, hold, partial(_keep_keys, router, keys)):
+    for work in (pipe.read, service.serve_forever, hold, shadows.run, partial(_keep_keys, router, keys)):
         threading.Thread(target=work, daemon=True).start()
     print(f"gateway: serving on port {contract.GATEWAY_PORT}, routes on port {contract.GATEWAY_AGENT_PORT}", flush=True)
     code = haproxy.wait()
     channel.close()
     logging.join(_LAST_S)
     return code
+
+
+def _stop(haproxy: HAProxy, shadows: Shadows) -> None:
+    shadows.stop()
+    haproxy.stop()
 
 
 def _keep_keys(router: Router, keys: contract.SecretFile) -> None:

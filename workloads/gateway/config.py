@@ -6,19 +6,20 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from workloads import contract
+from workloads.gateway import sampling, shadows
+from workloads.gateway.channel import FORMAT as WHOLE_FORMAT
 from workloads.gateway.hosts import whole
 from workloads.gateway.measures import FORMAT, HOLDER
-from workloads.gateway.request_log import FORMAT as LOG_FORMAT
-from workloads.gateway.request_log import LARGEST, about
+from workloads.gateway.request_log import LARGEST
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
 from workloads.tokens import ROLES_THAT_PREDICT
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 HOLDS: Final = "X-Cairn-Holds"  # the header that tells the holder (holder.py) a request's backend
-MEASURES_FD: Final = 9  # of every HAProxy process: where it writes a line for each prediction
-LOG_FD: Final = 10  # and where it writes the sampled ones, whole
-SHARES: Final = 1_000_000  # as finely as a sampling rate is told apart
+# Numbers beyond those that the agent has in use before HAProxy starts.
+MEASURES_FD: Final = 100  # of every HAProxy process: where it writes a line for each prediction
+LOG_FD: Final = 101  # and where it writes those that are logged or copied, whole
 _STATUS: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -91,6 +92,11 @@ class Places:
         return self.folder / "hold.sock"
 
     @property
+    def shadow_socket(self) -> PurePath:
+        """Where HAProxy takes the copies for shadows."""
+        return self.folder / "shadow.sock"
+
+    @property
     def master_socket(self) -> PurePath:
         """The master's socket, for commands."""
         return self.folder / "master.sock"
@@ -116,7 +122,9 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "SOCKET": str(places.worker_socket),
         "MEASURES": str(MEASURES_FD),
         "LOG": str(LOG_FD),
-        "FORMAT": f"{FORMAT} {LOG_FORMAT}",
+        "FORMAT": f"{FORMAT} {WHOLE_FORMAT}",
+        "SHADOWS": str(places.shadow_socket),
+        "SHADOW": shadows.SHADOW,
         "LUA": str(places.lua),
         "ENDPOINTS": str(places.endpoints),
         "SPLITS": str(places.splits),
@@ -145,14 +153,14 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
     lines = [
         f"backend {backend(endpoint, model.id)}",
         "    balance leastconn",
-        "    timeout server 10m",
+        f"    timeout server {f'{shadows.ANSWER_S}s' if model.shadow else '10m'}",
         # A request can only be sent again if all of it had come before it was sent first.
         "    option http-buffer-request",
         "    retries 3",
         "    option redispatch 1",
         "    retry-on conn-failure empty-response",
         *_completed(endpoint, model),
-        *_logged(endpoint, model),
+        *sampling.lines(endpoint, model),
         # Only predict's answer is completed, so only it must come uncompressed.
         f"    http-request set-pathq {model.predict_route} if {{ var(txn.verb) -m str predict }}",
         f"    http-request set-path {model.predict_route} if !{{ var(txn.verb) -m str predict }}",
@@ -166,37 +174,26 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
     lines += [
         f"    server {server.replace(':', '-')} {whole(server, places.domain)} @SERVER@" for server in model.servers
     ]
-    lines += [
-        f"    http-request set-header {HOLDS} {backend(endpoint, model.id)}",
-        f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
-    ]
+    if not model.shadow:  # whose copies are not worth being held
+        lines += [
+            f"    http-request set-header {HOLDS} {backend(endpoint, model.id)}",
+            f"    server {HOLDER} unix@{places.hold_socket} backup pool-max-conn 0",
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _completed(endpoint: Endpoint, model: DeployedModel) -> list[str]:
     """Who adds the platform's members to an answer: servers that can, since the filter takes as long as all else here.
 
-    Of a logged endpoint the filter does, which keeps what the model itself answered.
+    Of a logged endpoint the filter does, which keeps what the model itself answered. A shadow's answer needs none.
     """
+    if model.shadow and endpoint.log is None:
+        return []
     if model.completes and endpoint.log is None:
         # As a format, in which a percent sign means something.
         members = quoted(answer_fields(model).replace("%", "\\u0025"))
         return [f"    http-request set-header {contract.HEADER_ANSWER} {members} if {{ var(txn.verb) -m str predict }}"]
     return [f"    filter lua.prediction {quoted(answer_fields(model))} {LARGEST}"]
-
-
-def _logged(endpoint: Endpoint, model: DeployedModel) -> list[str]:
-    """Which requests are logged, and what of them; prediction.lua keeps their answers (request_log.py)."""
-    if endpoint.log is None:
-        return []
-    sampled = "{ var(txn.log) -m found }"
-    word = about(endpoint.name, model.id, endpoint.log.folder)
-    small = f"{{ req.body_size le {LARGEST} }} {{ req.body_len le {LARGEST} }}"
-    return [
-        f"    http-request set-var(txn.log) str({word}) if {{ rand({SHARES}) lt {round(endpoint.log.rate * SHARES)} }}",
-        f"    http-request set-log-level notice if {sampled}",
-        f"    http-request set-var(txn.asked) req.body if {sampled} {small}",
-    ]
 
 
 def answer_fields(model: DeployedModel) -> str:

@@ -11,7 +11,8 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from workloads.gateway.routes import Table
@@ -55,6 +56,18 @@ class Measure:
             self.busy_ms += ms
             self.latency[bisect_left(BOUNDS_MS, ms)] += 1
 
+    def take(self, line: bytes, now: float) -> None:
+        """The request of a log line, unless HAProxy can't say its answer's status or time."""
+        status, ms, server = (*line.decode("ascii", "replace").split()[1:], "", "", "")[:3]
+        if status.isdigit() and ms.isdigit():
+            self.add(int(status), int(ms), now, was_held=server == HOLDER)
+
+    def minus(self, before: "Measure") -> "Measure":
+        """What came after an earlier reading."""
+        latency = [now - then for now, then in zip(self.latency, before.latency, strict=True)]
+        requests, errors = self.requests - before.requests, self.errors - before.errors
+        return Measure(requests, errors, self.busy_ms - before.busy_ms, self.last_request, latency)
+
 
 class Measures:
     """All of them; safe to use from several threads."""
@@ -65,23 +78,36 @@ class Measures:
         self._found: dict[str, Measure] = {}
 
     def take(self, lines: list[bytes], now: float) -> None:
-        """Add log lines; what is none, since HAProxy can't say an answer's status or time, is passed over."""
+        """Add log lines."""
         with self._lock:
             for line in lines:
-                name, status, ms, server = (*line.decode("ascii", "replace").split(), "", "", "", "")[:4]
-                if status.isdigit() and ms.isdigit():
-                    measure = self._found.setdefault(name, Measure())
-                    measure.add(int(status), int(ms), now, was_held=server == HOLDER)
+                name = line.partition(b" ")[0].decode("ascii", "replace")
+                self._found.setdefault(name, Measure()).take(line, now)
 
-    def report(self, table: Table, in_flight: Mapping[str, int]) -> dict[str, Any]:
+    def copy(self, name: str) -> Measure:
+        """Of a backend, as it is now."""
+        with self._lock:
+            found = self._found.get(name, Measure())
+            return replace(found, latency=list(found.latency))
+
+    def report(
+        self, table: Table, in_flight: Mapping[str, int], shadows: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """As `GET /measures` answers: of the models in the table, and no others.
 
         Args:
             in_flight: by backend, requests that are being answered or wait.
+            shadows: by backend, what is told besides of those that are shadows.
         """
         with self._lock:
             models = [
-                _shown(endpoint.name, model.id, self._found.get(name, Measure()), in_flight.get(name, 0))
+                {
+                    "endpoint": endpoint.name,
+                    "id": model.id,
+                    "inFlight": in_flight.get(name, 0),
+                    **shown(self._found.get(name, Measure())),
+                    **({"shadow": shadows[name]} if name in shadows else {}),
+                }
                 for endpoint in table.endpoints
                 for model in endpoint.deployed_models
                 for name in [backend(endpoint, model.id)]
@@ -89,14 +115,12 @@ class Measures:
         return {"since": self.since, "boundsMs": list(BOUNDS_MS), "models": models}
 
 
-def _shown(endpoint: str, model_id: str, measure: Measure, in_flight: int) -> dict[str, Any]:
+def shown(measure: Measure) -> dict[str, Any]:
+    """As `GET /measures` has it."""
     return {
-        "endpoint": endpoint,
-        "id": model_id,
         "requests": measure.requests,
         "errors": measure.errors,
         "busyMs": measure.busy_ms,
-        "inFlight": in_flight,
         "lastRequest": measure.last_request,
         "latency": list(measure.latency),
     }

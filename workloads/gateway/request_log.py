@@ -1,37 +1,27 @@
 """Sampled predictions on their way to the object store: what HAProxy tells of them, kept on disk until it is fetched.
 
-HAProxy writes one message for each into a socket, over which it never waits: when that is full, the message is dropped.
-The agent appends it to its endpoint's open segment, a file on the gateway's volume, at once and without a buffer of its
-own. So what a kill of the gateway can lose is what lies in the socket (at most ROOM bytes, and there for milliseconds)
-and the requests under way; what the machine's own crash can lose besides is the last SYNC_S seconds. Finished
-segments go to whoever asks (the controllers), and are removed when they say so.
+They come over a socket (channel.py). Each is appended to its endpoint's open segment, a file on the gateway's volume,
+at once and without a buffer in between. So what a kill of the gateway can lose is what lies in the socket (at most
+1 MiB, there for milliseconds) and the requests under way; what the machine's own crash can lose besides is the last
+SYNC_S seconds. Finished segments go to whoever asks (the controllers), and are removed when they say so.
 """
 
 import base64
-import binascii
 import json
 import os
-import socket
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from workloads.gateway.splits import PREFIX
-
-ROOM: Final = 1 << 20  # bytes in the socket; the kernel may give less (net.core.wmem_max)
 LARGEST: Final = 24_000  # bytes of a body; two of them in base64 and the rest fit HAProxy's longest line (65,535)
 SYNC_S: Final = 1.0
 SEGMENT_S: Final = 10.0  # how long a segment is open
 SEGMENT_BYTES: Final = 4 << 20
 SPOOL_BYTES: Final = 256 << 20  # of one endpoint, while nobody fetches; what comes then is dropped
-# What config.py adds to the line of measures.py: who it is about (`about`), both bodies, a mark that the line is whole.
-FORMAT: Final = "%[var(txn.log)] %[var(txn.asked),base64] %[var(txn.answered),base64] ."
-_FIELDS: Final = 8
-_NONE: Final = b"-"  # how HAProxy writes what is not there
 _OPEN: Final = ".open"
 _DONE: Final = ".jsonl"
 
@@ -44,13 +34,18 @@ def about(endpoint: str, model_id: str, folder: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """A prediction; the payloads are empty where a body is larger than LARGEST, compressed, or was cut off."""
+    """A prediction; the payloads are empty where a body is larger than LARGEST, compressed, or was cut off.
+
+    Attributes:
+        request_id: a shadow's answer has the one of the answer that the client got.
+    """
 
     endpoint: str
     deployed_model_id: str
     folder: str
     request_payload: tuple[str, ...]
     response_payload: tuple[str, ...]
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def line(self, now: datetime) -> bytes:
         """As a segment has it; the columns are those of Vertex' table."""
@@ -58,28 +53,11 @@ class Record:
             "endpoint": self.endpoint,
             "deployed_model_id": self.deployed_model_id,
             "logging_time": now.isoformat(timespec="microseconds"),
-            "request_id": str(uuid.uuid4()),
+            "request_id": self.request_id,
             "request_payload": self.request_payload,
             "response_payload": self.response_payload,
         }
         return json.dumps(row).encode() + b"\n"
-
-
-def parse(message: bytes) -> Record:
-    """The record in a message.
-
-    Raises:
-        ValueError: it was cut off, or is none.
-    """
-    fields = message.rstrip(b"\n").split(b" ")
-    if len(fields) != _FIELDS or fields[-1] != b".":
-        raise ValueError(f"{len(message)} bytes are no whole record")
-    known: dict[str, str] = json.loads(base64.b64decode(fields[4], validate=True))
-    return Record(**known, request_payload=_payload(fields[5]), response_payload=_payload(fields[6]))
-
-
-def _payload(field: bytes) -> tuple[str, ...]:
-    return () if field == _NONE else (base64.b64decode(field, validate=True).decode("utf-8", "replace"),)
 
 
 class Spool:
@@ -168,46 +146,3 @@ class _Segment:
         os.fsync(self._file.fileno())
         self._file.close()
         self._path.rename(self._path.with_suffix(_DONE))
-
-
-class Channel:
-    """What HAProxy's workers, old and new, write to: a message is there whole or not at all."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._reader, self._writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
-        self._reader.settimeout(SYNC_S / 4)
-
-    @property
-    def writer(self) -> int:
-        """The file descriptor that HAProxy is to inherit."""
-        return self._writer.fileno()
-
-    def read(self) -> None:
-        """Keep records until every writer has ended."""
-        while (message := self._receive()) != b"":
-            if message is not None:
-                self._keep(message)
-            self._spool.tend(time.time())
-        self._reader.close()
-        self._spool.tend(time.time(), is_over=True)
-
-    def _receive(self) -> bytes | None:
-        try:
-            return self._reader.recv(1 << 17)
-        except TimeoutError:
-            return None
-
-    def _keep(self, message: bytes) -> None:
-        if not message.startswith(PREFIX.encode()):
-            return  # a notice of HAProxy's own, that it starts or stops
-        try:
-            self._spool.add(parse(message), time.time())
-        except (ValueError, TypeError, binascii.Error, OSError) as error:
-            self._spool.dropped += 1
-            print(f"gateway: a logged prediction is lost: {error}", flush=True)
-
-    def close(self) -> None:
-        """Let `read` end once it has read all."""
-        self._writer.close()

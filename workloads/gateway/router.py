@@ -12,6 +12,7 @@ from workloads.gateway.config import Places
 from workloads.gateway.haproxy import HAProxy, HAProxyError
 from workloads.gateway.measures import Measures, in_flight
 from workloads.gateway.routes import DeployedModel
+from workloads.gateway.shadows import Shadows
 from workloads.gateway.splits import backend
 
 EMPTY: Final = '{"endpoints": []}'
@@ -48,7 +49,7 @@ class Router:
         models = [(e, m) for e in routes.parse(text).endpoints for m in e.deployed_models]
         self._text, self._models = text, {backend(e, m.id): (e.name, m) for e, m in models}
 
-    def measured(self, measures: Measures) -> dict[str, Any]:
+    def measured(self, measures: Measures, shadows: Shadows) -> dict[str, Any]:
         """What `GET /measures` answers.
 
         Raises:
@@ -57,7 +58,8 @@ class Router:
         flying: Counter[str] = Counter()
         for each in self._haproxy.statistics():
             flying.update(in_flight(each))
-        return measures.report(routes.parse(self._text), flying)
+        table = routes.parse(self._text)
+        return measures.report(table, flying, shadows.report(table))
 
     def is_serving(self) -> bool:
         """Whether HAProxy answers."""

@@ -30,6 +30,7 @@ class DeployedModel:
         hold_s: how long a request waits while no replica is up.
         reason: why none may be, as the controllers say it.
         completes: whether its servers add the platform's members to an answer themselves (contract.HEADER_ANSWER).
+        shadow: percent of the endpoint's predictions that it gets a copy of; its answers are nobody's.
     """
 
     id: str
@@ -42,6 +43,7 @@ class DeployedModel:
     hold_s: float = BRIEF_HOLD_S
     reason: str = ""
     completes: bool = False
+    shadow: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Endpoint:
     def has_traffic(self) -> bool:
         """Whether any model is to get requests."""
         return any(model.weight for model in self.deployed_models)
+
+    @property
+    def shadows(self) -> tuple[DeployedModel, ...]:
+        """The models that get copies."""
+        return tuple(model for model in self.deployed_models if model.shadow)
 
 
 @dataclass(frozen=True)
@@ -132,8 +139,16 @@ def _deployed_model(raw: Mapping[str, Any], where: str) -> DeployedModel:
         predict_route=_text(raw, "predictRoute", where, _ROUTE, "a path that starts with /"),
         servers=tuple(dict.fromkeys(servers)),
         completes=completes,
+        shadow=_shadow(raw, where),
         **_hold(raw, where),
     )
+
+
+def _shadow(raw: Mapping[str, Any], where: str) -> int:
+    shadow = raw.get("shadow", 0)
+    if not isinstance(shadow, int) or not 0 <= shadow <= _ALL or (shadow and raw["weight"]):
+        raise InvalidRoutes(f"{where}.shadow is {shadow!r}; it must be a percentage, of a model whose weight is 0")
+    return shadow
 
 
 def _hold(raw: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from workloads.gateway.measures import Measures
 from workloads.gateway.request_log import Spool
 from workloads.gateway.router import Router
 from workloads.gateway.routes import InvalidRoutes
+from workloads.gateway.shadows import Shadows
 
 _ROUTES: Final = "/routes"
 _MEASURES: Final = "/measures"
@@ -42,12 +43,14 @@ class Service(ThreadingHTTPServer):
         measures: Measures,
         holder: Holder,
         spool: Spool,
+        shadows: Shadows,
         stack: str,
         keys: tokens.Keys,
         port: int = contract.GATEWAY_AGENT_PORT,
     ) -> None:
         super().__init__(("", port), Handler)
-        self.router, self.measures, self.holder, self.spool = router, measures, holder, spool
+        self.router, self.measures, self.holder = router, measures, holder
+        self.spool, self.shadows = spool, shadows
         self._stack, self._keys = stack, keys
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
@@ -115,7 +118,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _measures(self) -> None:
         try:
-            self._answer(HTTPStatus.OK, json.dumps(self.server.router.measured(self.server.measures)))
+            self._answer(
+                HTTPStatus.OK, json.dumps(self.server.router.measured(self.server.measures, self.server.shadows))
+            )
         except (HAProxyError, OSError) as error:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"HAProxy doesn't answer: {error}")
 

@@ -19,6 +19,7 @@ def table(
     down: Collection[str] = (),
     holds: Mapping[tuple[str, str], str] = MappingProxyType({}),
     logs: Mapping[str, Any] = MappingProxyType({}),
+    shadows: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
 ) -> Any:
     """What the gateway's agent takes: see ARCHITECTURE.md.
 
@@ -27,6 +28,7 @@ def table(
         holds: (endpoint, model id) of those whose requests wait while no server is up, and why none may be.
         down: addresses of servers that fail their health checks and get no traffic.
         logs: by endpoint, what is logged of its predictions (request_logs.py).
+        shadows: by endpoint and model id, of how many percent of them it gets a copy (shadows.py).
     """
     return {
         "endpoints": [
@@ -35,6 +37,7 @@ def table(
                 "deployedModels": [
                     _route(model, split.get(model.id, 0), config, down)
                     | _hold(holds.get((name, model.id)), config.autoscaling.hold_s)
+                    | _shadow(shadows.get(name, {}).get(model.id, 0))
                     for model in by_id(models)
                 ],
                 **({"log": logs[name]} if name in logs else {}),
@@ -64,6 +67,10 @@ def _route(model: DeployedModel, weight: int, config: PlatformConfig, down: Coll
 
 def _hold(reason: str | None, seconds: float) -> dict[str, Any]:
     return {} if reason is None else {"hold": {"seconds": seconds, "reason": reason}}
+
+
+def _shadow(percent: int) -> dict[str, Any]:
+    return {"shadow": percent} if percent else {}
 
 
 def check_split(split: Mapping[str, int], models: Collection[str]) -> None:

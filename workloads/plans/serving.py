@@ -12,7 +12,7 @@ from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resour
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
-_LATER: Final = ("rollout", "completes")  # not in labels that don't need it: they are as before the field was there
+_LATER: Final = ("rollout", "completes", "shadow")  # not in labels that don't need them: those are as before
 Json = Mapping[str, Any]
 
 
@@ -31,6 +31,8 @@ class DeployedModel:
         completes: whether its servers themselves add to an answer what the platform adds, when the gateway hands it
             to them (contract.HEADER_ANSWER), as those of our images do since they know how.
         rollout: a declared model's plans.rollouts.Rollout as JSON; {} when `weight` is its traffic from the start.
+        shadow: percent of the endpoint's predictions that a declared model gets a copy of; for one made through the
+            API the endpoint's label counts (shadows.py).
     """
 
     endpoint: str
@@ -51,6 +53,7 @@ class DeployedModel:
     health_route: str = ""
     completes: bool = False
     rollout: Mapping[str, Any] = field(default_factory=dict)
+    shadow: int = 0
 
     @property
     def _base_route(self) -> str:

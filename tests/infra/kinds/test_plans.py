@@ -130,11 +130,13 @@ def endpoint_args(*models: endpoint.DeclaredModel) -> endpoint.EndpointArgs:
 
 
 def test_an_endpoint_with_a_new_version() -> None:
-    """A rollout is in the label of its model's containers; the label of a model without one is as it always was."""
+    """A rollout or shadow is in the label of its model's containers; the label of one without is as it always was."""
     planned = endpoint.plan("delays", endpoint_args(model(), model(traffic=0, rollout=Rollout(steps=(20, 100)))))
     live, new = (json.loads(group.template.labels[contract.LABEL_DEPLOYED_MODEL]) for _, group in planned)
     assert Rollout.from_json(new["rollout"]).steps == (20, 100)
-    assert "rollout" not in live
+    assert live.keys() & {"rollout", "shadow"} == set()
+    planned = endpoint.plan("delays", endpoint_args(model(), model(traffic=0, shadow=20)))
+    assert [served.shadow for served, _ in planned] == [0, 20]
 
 
 def test_endpoint() -> None:

@@ -92,10 +92,10 @@ ADDED = {
 BRIEFLY = {"hold": {"seconds": 1, "reason": ""}}  # what no server takes is refused after a second
 
 
-def server(lab: Lab, name: str) -> Container:
-    """A model server of this name that accepts connections."""
+def server(lab: Lab, name: str, mode: str = "") -> Container:
+    """A model server of this name that accepts connections; with a mode it always answers that way."""
     script = {str(SUPPORT / "model_server.py"): "/model_server.py"}
-    container = lab.run(name, BASE_IMAGE, ["python3", "/model_server.py"], volumes=script)
+    container = lab.run(name, BASE_IMAGE, ["python3", "/model_server.py"], volumes=script, env={"MODE": mode})
     check = "import socket; socket.create_connection(('127.0.0.1', 8080), 1).close()"
     wait_for(f"{name} listens", lambda: container.exec_run(["python3", "-c", check]).exit_code == 0)
     return container

@@ -64,6 +64,9 @@ def test_bad_ids(client: httpx.Client, chosen: str) -> None:
         ("trafficSplit", {"trafficSplit": {"11": 60}}, "INVALID_ARGUMENT", "60"),
         ("trafficSplit", {"trafficSplit": {"11": -10, "12": 110}}, "INVALID_ARGUMENT", "100"),
         ("trafficSplit", {"trafficSplit": {"13": 100}}, "INVALID_ARGUMENT", "13"),
+        ("labels", {"labels": {"cairn-shadow-13": "5"}}, "INVALID_ARGUMENT", "names no deployed model"),
+        ("labels", {"labels": {"cairn-shadow-12": "x"}}, "INVALID_ARGUMENT", "percentage"),
+        ("labels", {"labels": {"cairn-shadow-11": "5"}}, "INVALID_ARGUMENT", "can't be a shadow too"),
         ("displayName", {"displayName": "x", "etag": "9"}, "ABORTED", "etag"),
     ],
 )
@@ -134,6 +137,24 @@ def test_deploy_undeploy_mutate(client: httpx.Client, context: Context, endpoint
     refused(client.delete(f"/v1/{endpoint}"), "FAILED_PRECONDITION")
     context.store.update(endpoint, lambda message, _: message.update(deployedModels=[], trafficSplit={}))
     assert "operations/" in refused(client.delete(f"/v1/{endpoint}"), "FAILED_PRECONDITION")["message"]
+
+
+def test_shadows(client: httpx.Client, endpoint: str) -> None:
+    """A label makes a deployed model one; it gets no traffic, by whatever request, while that is there."""
+    label = {"labels": {"cairn-shadow-12": "25"}}
+    changed = client.patch(f"/v1/{endpoint}?updateMask=labels", json=label).raise_for_status().json()
+    assert changed["labels"] == label["labels"]
+    split = {"trafficSplit": {"12": 100}}
+    for answer in (
+        client.patch(f"/v1/{endpoint}?updateMask=trafficSplit", json=split),
+        client.post(f"/v1/{endpoint}:deployModel", json={**deploy(), **split}),
+        client.post(f"/v1/{endpoint}:undeployModel", json={"deployedModelId": "11", **split}),
+    ):
+        assert "can't be a shadow too" in refused(answer, "INVALID_ARGUMENT")["message"]
+    both = {**split, "labels": {}}
+    client.patch(f"/v1/{endpoint}?updateMask=trafficSplit,labels", json=both).raise_for_status()
+    made = client.post(f"/v1/{PARENT}/endpoints", json={"displayName": "e", **label})
+    assert "names no deployed model" in refused(made, "INVALID_ARGUMENT")["message"]
 
 
 @pytest.mark.parametrize(

@@ -216,11 +216,48 @@ def test_deleting_an_endpoint_removes_its_servers(here: World, engine: FakeEngin
         assert eventually(lambda: engine.containers == {} and here.gateway.table == {"endpoints": []})
 
 
-def declare(here: World, engine: FakeEngine, weight: int = 100) -> str:
+def shadow_shares(here: World) -> dict[str, int]:
+    """What the gateway copies to each deployed model."""
+    return {each["id"]: each.get("shadow", 0) for each in here.gateway.table["endpoints"][0]["deployedModels"]}
+
+
+def test_a_label_makes_a_shadow(here: World, model: str) -> None:
+    """Routes follow the endpoint's label at once; a model with traffic is none; the label goes with its model."""
+    with here.running(sweep_s=60):
+        deploy(here, model, "1", {"0": 100})
+        deploy(here, model, "2")
+        assert shadow_shares(here) == {"1": 0, "2": 0}
+        here.store.update(ENDPOINT, lambda message, _: message.update(labels={"a": "b", "cairn-shadow-2": "25"}))
+        assert eventually(lambda: shadow_shares(here) == {"1": 0, "2": 25}, 3)
+        here.store.update(ENDPOINT, lambda message, _: message.update(trafficSplit={"1": 50, "2": 50}))
+        assert eventually(lambda: (shadow_shares(here), weights(here)["2"]) == ({"1": 0, "2": 0}, 50), 3)
+        operation(here, "undeployModel", {"deployedModelId": "2", "trafficSplit": {"1": 100}})
+        assert here.store.get(ENDPOINT).message["labels"] == {"a": "b"}
+        assert shadow_shares(here) == {"1": 0}
+
+
+def test_a_declared_shadow(here: World, engine: FakeEngine) -> None:
+    """Shown as the endpoint's label, which comes back when somebody takes it away, and goes with the declaration."""
+    declare(here, engine)
+    second = declare(here, engine, 0, "2", 40)
+    endpoint = f"{PARENT}/endpoints/fixed"
+    with here.running():
+        assert eventually(lambda: here.gateway.table["endpoints"] and shadow_shares(here) == {"1": 0, "2": 40})
+        assert here.store.get(endpoint).message["labels"] == {"cairn-shadow-2": "40"}
+        here.store.update(endpoint, lambda message, _: message.update(labels={"a": "b"}))
+        both = {"a": "b", "cairn-shadow-2": "40"}
+        assert eventually(lambda: here.store.get(endpoint).message["labels"] == both)
+        assert eventually(lambda: shadow_shares(here) == {"1": 0, "2": 40})
+        engine.remove(group_of(second))
+        declare(here, engine, 0, "2")
+        assert eventually(lambda: shadow_shares(here) == {"1": 0, "2": 0})
+        assert here.store.get(endpoint).message["labels"] == {"a": "b"}
+
+
+def declare(here: World, engine: FakeEngine, weight: int = 100, number: str = "1", shadow: int = 0) -> str:
     """What Pulumi makes for a declared model; the container's name."""
-    declared = DeployedModel(
-        f"{PARENT}/endpoints/fixed", "1", f"{PARENT}/models/m", "image", weight=weight, display_name="x"
-    )
+    endpoint, model = f"{PARENT}/endpoints/fixed", f"{PARENT}/models/m"
+    declared = DeployedModel(endpoint, number, model, "image", weight=weight, shadow=shadow, display_name="x")
     group = plan(declared, "", here.platform.config)
     engine.run(group)
     name = group.container(0).name

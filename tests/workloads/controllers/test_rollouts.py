@@ -95,6 +95,22 @@ def test_errors_take_it_back(here: World, engine: FakeEngine, healthy_port: int)
         assert (state(here)["state"], split(here)) == ("ROLLED_BACK", {"1": 100, "2": 0})
 
 
+def test_a_shadow_does_not_count_as_live(here: World, engine: FakeEngine, healthy_port: int) -> None:
+    """The new version is compared with who has the traffic: a slow shadow beside it makes it no better, nor worse."""
+    rollout = replace(ROLLOUT, steps=(100,), max_latency_ratio=1.5)
+    measured(here, m1=(0, 0), m2=(0, 0), m3=(0, 0))
+    versions(here, engine, healthy_port, rollout)
+    declare(here, engine, "3", shadow=50)
+    with here.running():
+        assert eventually(lambda: split(here) == {"1": 0, "2": 100, "3": 0})
+        quick, slow = [900, 0], [0, 900]
+        counts = {"requests": 900, "errors": 0, "endpoint": ENDPOINT}
+        models = [{**counts, "id": each, "latency": slow if each != "1" else quick} for each in "123"]
+        here.gateway.measured = {"since": 1.0, "boundsMs": [5], "models": models}
+        assert eventually(lambda: state(here)["state"] == "ROLLED_BACK"), state(here)
+    assert "times the live version's 5 ms" in state(here)["reason"]
+
+
 def test_a_restart_goes_on_in_the_step(here: World, engine: FakeEngine, healthy_port: int) -> None:
     """What the row says is what is routed, and the step's counts begin where they had begun."""
     measured(here, m1=(0, 0), m2=(0, 0))

@@ -118,3 +118,29 @@ def test_only_an_endpoint_that_is_logged_samples() -> None:
     table["endpoints"][0]["log"] = {"rate": 0.25, "folder": "gs://b/f"}
     section = rendered(parse(json.dumps(table))).split("backend model.9.1\n")[1]
     assert "{ rand(1000000) lt 250000 }" in section
+
+
+def sections(*models: dict[str, object], log: bool = False) -> dict[str, str]:
+    """The backends of an endpoint's models, by their names."""
+    raw = json.loads(text(*models))
+    if log:
+        raw["endpoints"][0]["log"] = {"rate": 0.5, "folder": "gs://b/f"}
+    parts = rendered(parse(json.dumps(raw))).split("backend model.")[1:]
+    return {f"model.{name}": body for name, _, body in (part.partition("\n") for part in parts)}
+
+
+def test_only_endpoints_with_a_shadow_have_rules_for_it() -> None:
+    """The live model draws copies; the shadow has no holder, and logs what was logged; others have nothing of it."""
+    plain = sections(model())["model.9.1"]
+    assert "shadow" not in plain.lower()
+    assert "set-log-level" not in plain
+    both = sections(model(), model(id="2", weight=0, shadow=30), model(id="3", weight=0, shadow=5), log=True)
+    assert 'set-var-fmt(txn.shadows) "%[var(txn.shadows)],2" if' in both["model.9.1"]
+    assert "{ rand(100) lt 30 }" in both["model.9.1"]
+    assert "{ rand(100) lt 5 }" in both["model.9.1"]
+    assert "server hold" in both["model.9.1"]
+    for name in ("model.9.2", "model.9.3"):
+        assert "server hold" not in both[name]
+        assert "X-Cairn-Holds" not in both[name]
+        assert "rand(" not in both[name]
+        assert '.%[req.hdr(X-Cairn-Request-Id)]" if { req.hdr(X-Cairn-Request-Id) -m found }' in both[name]

@@ -60,6 +60,9 @@ def test_no_endpoints_no_models_and_no_traffic_are_fine() -> None:
         (text(model(servers=["a:8080 check"])), "name:8080"),
         (text(model(servers="a:8080")), "must be a list"),
         (text(model(displayName=None)), "displayName"),
+        (text(model(), model(id="2", weight=0, shadow=101)), "deployedModels[1].shadow is 101"),
+        (text(model(), model(id="2", weight=0, shadow="5")), "deployedModels[1].shadow is '5'"),
+        (text(model(shadow=5)), "of a model whose weight is 0"),
     ],
 )
 def test_what_could_break_the_configuration_is_refused(bad: str, told: str) -> None:

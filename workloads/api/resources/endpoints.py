@@ -9,7 +9,7 @@ from workloads.api import checks, crud, operations
 from workloads.api.errors import invalid, not_found, precondition
 from workloads.api.handlers import Call, Context, Handlers, Json
 from workloads.api.resources import request_logging
-from workloads.plans import autoscaling, machines, request_logs, serving
+from workloads.plans import autoscaling, machines, request_logs, serving, shadows
 from workloads.store import Resource
 
 MAX_REPLICAS: Final = 1000  # far above any host; only guards the planner against absurd numbers
@@ -40,6 +40,7 @@ def _prepare(context: Context, message: Json) -> Json:
     checks.refuse(message, REFUSED, "endpoint")
     if message.get("trafficSplit"):
         raise invalid("endpoint.trafficSplit must be empty at first: give it when a model is deployed.")
+    shadows.check(message.get("labels", {}), {}, set())
     request_logging.complete(message, context.config.staging_bucket)
     return message
 
@@ -49,6 +50,7 @@ def _check_update(context: Context, message: Json) -> None:
     checks.labels(message)
     ids = {deployed["id"] for deployed in message.get("deployedModels", [])}
     check_split(message.get("trafficSplit", {}), ids)
+    shadows.check(message.get("labels", {}), message.get("trafficSplit", {}), ids)
     request_logging.complete(message, context.config.staging_bucket)
 
 
@@ -123,6 +125,7 @@ def deploy_model(context: Context, call: Call) -> Json:
         raise invalid(f"deployedModel.id {deployed['id']} is in use on {row.name}; leave it out to get a new one.")
     _check_resources(context, row.name, deployed)
     check_split(request.get("trafficSplit", {}), {*_ids(row), NEW})
+    shadows.check(row.message.get("labels", {}), request.get("trafficSplit", {}), _ids(row))
     return operations.start(context, call, "DeployModelOperationMetadata", "deployModel", row.name, request)
 
 
@@ -138,6 +141,7 @@ def undeploy_model(context: Context, call: Call) -> Json:
     _require_deployed(row, model_id)
     split, others = call.request.get("trafficSplit", {}), _ids(row) - {model_id}
     check_split(split, others)
+    shadows.check(row.message.get("labels", {}), split, _ids(row))
     share = row.message.get("trafficSplit", {}).get(model_id, 0)
     if share and others and not split:
         raise precondition(

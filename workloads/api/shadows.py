@@ -1,0 +1,50 @@
+"""How shadows do beside the live models, as the gateway has measured both on the same requests; for the status."""
+
+from typing import Any, Final
+
+import httpx
+from starlette.concurrency import run_in_threadpool
+
+from workloads import contract, tokens
+from workloads.api.handlers import Context, Json
+from workloads.plans import shadows
+from workloads.plans.measures import Measured
+
+TIMEOUT_S: Final = 2.0
+TOKEN_S: Final = 60
+
+
+async def shown(context: Context, keys: tokens.Keys) -> list[Json]:
+    """Every shadow of the stack; none while the gateway does not answer, which the status tells by itself."""
+    rows = await run_in_threadpool(lambda: context.store.list("endpoints"))
+    if not any(shadows.shares(row.message) for row in rows):
+        return []
+    token = tokens.sign(tokens.Principal(contract.API_HOST, tokens.ROLE_ADMIN), context.config.stack, keys, TOKEN_S)
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = await client.get(f"{context.config.gateway_agent_url}/measures", headers=headers)
+            report: Json = answer.raise_for_status().json()
+    except httpx.HTTPError:
+        return []
+    return [_shadow(each, report["boundsMs"]) for each in report["models"] if "shadow" in each]
+
+
+def _shadow(model: Json, bounds: list[float]) -> Json:
+    """One of them, as `GET /measures` of the gateway's agent tells of it."""
+    told = model["shadow"]
+    return {
+        "endpoint": model["endpoint"],
+        "deployed_model": model["id"],
+        "percent": told["percent"],
+        **{name: told[key] for name, key in (("copied", "copied"), ("dropped", "dropped"), ("too_large", "tooLarge"))},
+        "shadow": _side(told["own"], bounds),
+        "live": _side(told["live"], bounds),
+    }
+
+
+def _side(told: Json, bounds: list[float]) -> dict[str, Any]:
+    """What was answered; latencies are the upper bounds of the histogram's parts that they lie in."""
+    measured = Measured(told["requests"], told["errors"], told["latency"], bounds)
+    latencies = {f"p{percent}_ms": min(measured.latency_ms(percent / 100), bounds[-1]) for percent in (50, 95)}
+    return {"requests": measured.requests, "errors": measured.errors, **latencies}

@@ -6,6 +6,7 @@ the same plan; their labels tell all, and their endpoints' rows follow them.
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from workloads import contract
@@ -37,6 +38,7 @@ class Endpoints:
         self._scaler = scaler
         self._failed: dict[str, int] = {}  # server → health checks failed in a row
         self._unreachable: dict[str, int] = {}  # server → liveness checks failed in a row
+        self._reached: dict[str, datetime | None] = {}  # server → the start since which it has accepted a connection
         self._probed: dict[str, float] = {}
 
     def reconcile(self, row: Resource) -> float | None:
@@ -114,10 +116,18 @@ class Endpoints:
         self._failed[name] = self._count(self._failed, name, probes.is_healthy(container.address, probe))
         reached = not self._failed[name] or probes.accepts(container.address, probe)
         self._unreachable[name] = self._count(self._unreachable, name, reached)
-        if self._unreachable[name] >= probe.failures:
+        if reached:
+            self._reached[name] = container.started
+        if self._unreachable[name] >= probe.failures and not self._is_starting(container, probe):
             self._unreachable[name] = 0
             self._servers.restart(name)
         return self._failed[name] >= probe.failures
+
+    def _is_starting(self, container: Container, probe: Probe) -> bool:
+        """Whether it may still be loading its model: it has not accepted a connection yet, and began lately."""
+        if container.started is None or self._reached.get(container.name) == container.started:
+            return False
+        return (utc_now() - container.started).total_seconds() < probe.start_within_s
 
     @staticmethod
     def _count(failures: Mapping[str, int], name: str, is_good: bool) -> int:

@@ -29,13 +29,19 @@ class Mount:
 
 @dataclass(frozen=True)
 class Probe:
-    """How to tell that a container answers: HTTP GET `path` is 200, or, without a path, the TCP port accepts."""
+    """How to tell that a container answers: HTTP GET `path` is 200, or, without a path, the TCP port accepts.
+
+    Attributes:
+        failures: so many in a row mean that it doesn't.
+        start_within_s: as long as that it may take until the port accepts first.
+    """
 
     port: int
     path: str = ""
     period_s: float = 1.0
     timeout_s: float = 10.0
     failures: int = 4
+    start_within_s: int = 600
 
 
 @dataclass(frozen=True)

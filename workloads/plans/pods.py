@@ -20,7 +20,6 @@ REPLICA_DOMAIN: Final = "workloads"  # the headless Service that gives a job's c
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  a folder in the pod
 MODE_SECRET: Final = 0o440  # by the pod's group: Kubernetes owns these files as root
 LIVENESS: Final = {"periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6}
-START_WITHIN_S: Final = 600
 
 
 def label_value(value: str) -> str:
@@ -144,7 +143,7 @@ def probes(probe: Probe | None) -> Json:
     patience = {"timeoutSeconds": round(probe.timeout_s)}
     period = max(1, round(probe.period_s))
     return {
-        "startupProbe": {**accepts, **patience, "periodSeconds": 1, "failureThreshold": START_WITHIN_S},
+        "startupProbe": {**accepts, **patience, "periodSeconds": 1, "failureThreshold": probe.start_within_s},
         "readinessProbe": {**answers, **patience, "periodSeconds": period, "failureThreshold": probe.failures},
         "livenessProbe": {**accepts, **LIVENESS},
     }

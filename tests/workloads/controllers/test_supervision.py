@@ -4,6 +4,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.controllers import PARENT, World, eventually, world
 from tests.support.fake_engine import FakeEngine
 from workloads.controllers import endpoints
 from workloads.controllers.assembly import Assembly
+from workloads.controllers.platform import utc_now
 from workloads.plans.serving import DeployedModel
 from workloads.store import Json, Store
 
@@ -109,6 +111,34 @@ def test_a_hung_server_is_restarted(here: World, engine: FakeEngine, turns: Turn
     assert engine.containers["model-9-1-0"].state.restarts == 1
     turns.take(4)
     assert engine.containers["model-9-1-0"].state.restarts == 2
+
+
+def test_a_server_that_still_loads_its_model_is_not_restarted(here: World, engine: FakeEngine, turns: Turns) -> None:
+    """Ten minutes from its start until it first accepts; one that has accepted since is restarted as any other."""
+    deployed(here, 9)  # nobody listens there
+    turns.take()
+    server = engine.containers["model-9-1-0"]
+    server.state = replace(server.state, restarts=0, started=utc_now())
+    assert turns.take(8) == []
+    assert server.state.restarts == 0
+    server.state = replace(server.state, started=utc_now() - timedelta(seconds=601))
+    turns.take()
+    assert server.state.restarts == 1
+
+
+def test_a_server_that_hangs_soon_after_its_start_is_restarted(
+    here: World, engine: FakeEngine, switch: Switch, turns: Turns
+) -> None:
+    """Once it has accepted, it is loading no more."""
+    deployed(here, switch.server_address[1])
+    turns.take()
+    server = engine.containers["model-9-1-0"]
+    server.state = replace(server.state, restarts=0, started=utc_now())
+    turns.take()
+    switch.shutdown()
+    switch.server_close()
+    turns.take(4)
+    assert server.state.restarts == 1
 
 
 def test_probes_keep_their_distance(here: World, engine: FakeEngine, turns: Turns) -> None:

@@ -37,7 +37,9 @@ def _shadow(model: Json, bounds: list[float]) -> Json:
         "endpoint": model["endpoint"],
         "deployed_model": model["id"],
         "percent": told["percent"],
-        **{name: told[key] for name, key in (("copied", "copied"), ("dropped", "dropped"), ("too_large", "tooLarge"))},
+        "copied": told["copied"],
+        "dropped": told["dropped"],
+        "too_large": told["tooLarge"],
         "shadow": _side(told["own"], bounds),
         "live": _side(told["live"], bounds),
     }

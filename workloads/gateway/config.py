@@ -125,6 +125,7 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "FORMAT": f"{FORMAT} {WHOLE_FORMAT}",
         "SHADOWS": str(places.shadow_socket),
         "SHADOW": shadows.SHADOW,
+        "ANSWER": contract.HEADER_ANSWER,
         "LUA": str(places.lua),
         "ENDPOINTS": str(places.endpoints),
         "SPLITS": str(places.splits),

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -75,14 +76,14 @@ class Measures:
     def __init__(self) -> None:
         self.since = time.time()
         self._lock = threading.Lock()
-        self._found: dict[str, Measure] = {}
+        self._found: defaultdict[str, Measure] = defaultdict(Measure)
 
     def take(self, lines: list[bytes], now: float) -> None:
         """Add log lines."""
         with self._lock:
             for line in lines:
                 name = line.partition(b" ")[0].decode("ascii", "replace")
-                self._found.setdefault(name, Measure()).take(line, now)
+                self._found[name].take(line, now)
 
     def copy(self, name: str) -> Measure:
         """Of a backend, as it is now."""

@@ -39,10 +39,8 @@ def _shadowed(endpoint: Endpoint, model: DeployedModel) -> list[str]:
     """A shadow's answer is logged where the original's was, under the same id."""
     found = list[str]()
     if endpoint.log:
-        word, logged = (
-            about(endpoint.name, model.id, endpoint.log.folder),
-            f"{{ req.hdr({shadows.REQUEST_ID}) -m found }}",
-        )
+        word = about(endpoint.name, model.id, endpoint.log.folder)
+        logged = f"{{ req.hdr({shadows.REQUEST_ID}) -m found }}"
         found.append(f'    http-request set-var-fmt(txn.log) "{word}.%[req.hdr({shadows.REQUEST_ID})]" if {logged}')
         found += _whole(logged, request_log.LARGEST)
     return [*found, f"    http-request del-header {shadows.REQUEST_ID}"]

@@ -91,18 +91,11 @@ def _predict_with(model: Model) -> Handler:
             wish = instances.parse(_load_json(await request.body()))
             is_quick = model.fast is not None and len(wish.instances) <= QUICK
             predictions = model.predict(wish) if is_quick else await run_in_threadpool(model.predict, wish)
-            return _completed(_json(200, {"predictions": predictions}), request.headers.get(contract.HEADER_ANSWER, ""))
+            return _json(200, {"predictions": predictions}, request.headers.get(contract.HEADER_ANSWER, ""))
         except BadRequest as error:
             return _json(400, {"error": {"code": 400, "message": str(error), "status": "INVALID_ARGUMENT"}})
 
     return predict
-
-
-def _completed(answer: Response, members: str) -> Response:
-    """The answer's JSON object with the members, which end with a comma, before its own."""
-    if not members:
-        return answer
-    return Response(b"{" + members.encode() + bytes(answer.body)[1:], media_type=answer.media_type)
 
 
 def _load_json(body: bytes) -> object:
@@ -116,5 +109,9 @@ def _load_json(body: bytes) -> object:
         raise BadRequest(f"the body is not JSON: {error}") from error
 
 
-def _json(status: int, content: Any) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+def _json(status: int, content: Any, members: str = "") -> Response:
+    """The JSON object, with members, which end with a comma, before its own."""
+    body = orjson.dumps(content)
+    if members:
+        body = b"{" + members.encode() + body[1:]
+    return Response(body, status, media_type="application/json")

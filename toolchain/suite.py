@@ -6,7 +6,8 @@ Called by __main__.py.
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,6 +18,7 @@ from toolchain.machine import Machine
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.steps import Report
 
+Tests = tuple[str, ...]  # a name, and the command
 CHECKS = (
     ("ruff check", ".venv/bin/ruff", "check", "."),
     ("ruff format", ".venv/bin/ruff", "format", "--check", "."),
@@ -25,6 +27,7 @@ CHECKS = (
 )
 CONFORMANCE = "tests/conformance"
 CONTROLLERS = "tests/integration/controllers"
+PROGRAMS = "tests/workloads"
 PULUMI_SIDE = (
     "tests/infra",
     "tests/policies",
@@ -34,20 +37,22 @@ PULUMI_SIDE = (
     "tests/integration/toolchain",
 )
 PYTEST = (".venv/bin/pytest", "--durations=25", "-v")
-OTHERS = tuple(f"--ignore={path}" for path in (CONFORMANCE, CONTROLLERS, *PULUMI_SIDE))
+REST = tuple(f"--ignore={path}" for path in (CONFORMANCE, CONTROLLERS, PROGRAMS, *PULUMI_SIDE))
 # Two lanes at a time, since tests of real things mostly wait. What uses the cluster is in one of them: some of it kills
 # the cluster's parts. Processes apart: Pulumi's messages and Google's define google.rpc.Status twice, which one process
 # can't hold.
 LANES = (
-    (
-        ("a real stack on Docker", *PYTEST, CONFORMANCE, "--backend=docker"),
-        ("workloads and clients", *PYTEST, "tests", *OTHERS),
-    ),
+    (("a real stack on Docker", *PYTEST, CONFORMANCE, "--backend=docker"),),
     (
         ("a real stack on Kubernetes", *PYTEST, CONFORMANCE, "--backend=kubernetes"),
         ("toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
         ("controllers on real engines", *PYTEST, CONTROLLERS),
     ),
+)
+# For whichever lane is done with its own.
+SHARED = (
+    ("workloads", *PYTEST, PROGRAMS),
+    ("images, services and clients", *PYTEST, "tests", *REST),
 )
 NOTHING_CHOSEN = 5  # pytest: no test was collected
 PROGRESS = re.compile(
@@ -75,15 +80,26 @@ def test(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
 
     The cluster comes first, since several of the processes need it.
     """
+    shared = deque(SHARED)
     with _cluster(machine, report), ThreadPoolExecutor(len(LANES)) as pool:
-        lanes = pool.map(lambda lane: [_pytest(machine, report, each, arguments) for each in lane], LANES)
+        lanes = pool.map(lambda own: [_pytest(machine, report, each, arguments) for each in _lane(own, shared)], LANES)
         codes = [code for lane in lanes for code in lane]
     if arguments:  # a choice may leave nothing in one process
         codes = [code for code in codes if code != NOTHING_CHOSEN] or [NOTHING_CHOSEN]
     return next((code for code in codes if code), 0)
 
 
-def _pytest(machine: Machine, report: Report, tests: tuple[str, ...], arguments: Sequence[str]) -> int:
+def _lane(own: Iterable[Tests], shared: deque[Tests]) -> Iterator[Tests]:
+    """A lane's own tests, then of the shared ones those that no other lane has begun."""
+    yield from own
+    while True:
+        try:
+            yield shared.popleft()
+        except IndexError:
+            return
+
+
+def _pytest(machine: Machine, report: Report, tests: Tests, arguments: Sequence[str]) -> int:
     """One process of tests; how far it is and what failed is said at once, its whole account at the end."""
     name, *command = tests
     start, said, account = time.monotonic(), 0, list[str]()

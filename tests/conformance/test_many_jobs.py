@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.support.short_jobs import ShortJobs, Watch, out_of_order
@@ -39,16 +40,16 @@ def test_acknowledged_jobs_outlive_kills(stack: Stack, vertex: Any) -> None:
             jobs.submit()
             time.sleep(0.7)
 
-    submitter = threading.Thread(target=submit)
-    submitter.start()
-    try:
-        for service in KILLED:
-            time.sleep(1)
-            stack.site.kill(stack.name, service)
-            stack.wait_healthy(BACK_S)
-    finally:
-        over.set()
-        submitter.join()
+    with ThreadPoolExecutor(1) as pool:
+        submitter = pool.submit(submit)
+        try:
+            for service in KILLED:
+                time.sleep(1)
+                stack.site.kill(stack.name, service)
+                stack.wait_healthy(BACK_S)
+        finally:
+            over.set()
+    submitter.result()
     assert len(jobs.acknowledged) > len(KILLED)
     jobs.wait(120)
     assert jobs.wrong() == []

@@ -1,6 +1,7 @@
 """How a process of tests is followed."""
 
 import sys
+from collections import deque
 from pathlib import Path
 
 from toolchain import suite
@@ -26,3 +27,11 @@ def test_progress_and_failures_are_said_at_once_and_all_of_it_at_the_end(tmp_pat
     assert "1 failed, 19 passed" in account
     assert "assert 7 != 7" in account
     assert end.startswith("✗ some (")
+
+
+def test_shared_tests_run_once_by_whichever_lane_is_free() -> None:
+    """A lane's own come first; what is shared is done by the lane that is done with its own, and by no other too."""
+    shared: deque[suite.Tests] = deque([("c",), ("d",)])
+    first, second = suite._lane([("a",)], shared), suite._lane([("b",)], shared)
+    assert [next(first), next(second), next(second), *first] == [("a",), ("b",), ("c",), ("d",)]
+    assert list(second) == []

@@ -44,7 +44,8 @@ class Autoscaler:
             return self._up(endpoint, model, count)
         if count < model.replicas:
             return self._down(endpoint, model, count)
-        self._say(endpoint, model_id, "")
+        if load.found or not model.replicas:  # a first look finds nothing, and takes nothing back that was said
+            self._say(endpoint, model_id, "")
         return config.interval_s
 
     def _settled(self, model: DeployedModel, wish: int) -> int:

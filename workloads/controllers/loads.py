@@ -4,11 +4,11 @@ Where the engine does not tell CPU time, the requests that a replica answers at 
 cores, or one on less than a core, is 100 percent.
 """
 
+import math
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from workloads.controllers.platform import Json, Platform
 from workloads.plans import autoscaling, machines, serving
@@ -39,7 +39,7 @@ class Loads:
         self._platform = platform
         self._lock = threading.Lock()
         self._samples: dict[tuple[str, str], Sample] = {}
-        self._measured: tuple[float, Any] = (-FRESH_S, None)
+        self._measured: tuple[float, Json] = (-math.inf, {})
 
     def look(self, model: DeployedModel, scaled: float) -> Load | None:
         """The load since the last look; None if that was less than an interval ago and a server runs.
@@ -49,21 +49,24 @@ class Loads:
         """
         key, now = (model.endpoint, model.id), self._platform.now().timestamp()
         before = self._samples.get(key)
-        fits = before is not None and before.replicas == model.replicas
-        if fits and before and model.replicas and now - before.time < self._platform.config.autoscaling.interval_s:
+        if before and before.replicas != model.replicas:
+            before = None
+        if before and model.replicas and now - before.time < self._platform.config.autoscaling.interval_s:
             return None
         after = self._sample(model, now)
+        if before and model.replicas and after.time <= before.time:
+            return None  # the same counters once more: they can't have grown
         self._samples[key] = after
-        found = self._found(model, before, after) if before and fits and now > before.time else {}
+        found = self._found(model, before, after) if before else {}
         return Load(found, after.in_flight, now - max(after.last_request, scaled), now - scaled)
 
     def _sample(self, model: DeployedModel, now: float) -> Sample:
-        measures = self._measures()
+        time, measures = self._measures(now)
         told = (each for each in measures["models"] if (each["endpoint"], each["id"]) == (model.endpoint, model.id))
         cpu = self._platform.engine.cpu_seconds(serving.group_name(model)) if model.replicas else {}
         mine: Json = next(told, {})
         return Sample(
-            now,
+            time,
             model.replicas,
             int(mine.get("requests", 0)),
             float(mine.get("busyMs", 0)) / 1000,
@@ -72,14 +75,12 @@ class Loads:
             cpu,
         )
 
-    def _measures(self) -> Json:
+    def _measures(self, now: float) -> tuple[float, Json]:
+        """The gateway's counters, and when it was asked for them."""
         with self._lock:
-            asked, found = self._measured
-            if time.monotonic() - asked >= FRESH_S:
-                asked, found = time.monotonic(), self._platform.gateway.measures()
-                self._measured = asked, found
-            known: Json = found
-            return known
+            if not 0 <= now - self._measured[0] < FRESH_S:
+                self._measured = now, self._platform.gateway.measures()
+            return self._measured
 
     def _found(self, model: DeployedModel, before: Sample, after: Sample) -> dict[str, float]:
         seconds, found = after.time - before.time, dict[str, float]()

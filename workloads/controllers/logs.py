@@ -135,7 +135,7 @@ class LogPump:
         with self._writing:
             with tail.lines.mutex:
                 entries = list(tail.lines.queue)
-            if not entries:
+            if not entries or self.closed:
                 return
             try:
                 tail.is_full = not self.store.append_logs(tail.resource, tail.replica, entries)
@@ -147,5 +147,6 @@ class LogPump:
                 tail.lines.get_nowait()
 
     def close(self) -> None:
-        """Stop writing; what is not yet copied is copied by whoever leads next."""
-        self.closed = True
+        """Stop writing, for good once this returns: whoever leads next asks what is there, and copies the rest."""
+        with self._writing:
+            self.closed = True

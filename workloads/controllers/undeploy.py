@@ -39,7 +39,8 @@ class Undeploy:
                 split = routes.split_after_undeploy(message.get("trafficSplit", {}), requested, model_id, ids)
                 message["trafficSplit"] = split
                 message["deployedModels"] = [each for each in models if each["id"] != model_id]
-                message["labels"] = shadows.without(message.get("labels", {}), [model_id])
+                if "labels" in message:
+                    message["labels"] = shadows.without(message["labels"], [model_id])
             entries[model_id]["phase"] = "undeploying"
 
         self._rows.change(request["target"], hide)

@@ -55,6 +55,10 @@ def _service(
     if wanted["type"] != LOAD_BALANCER:  # which is there once it has its address
         metadata["annotations"] = {**metadata.get("annotations", {}), **SKIP_AWAIT}
     selected: Any = {**wanted, "selector": selector(spec.kind, spec.name)}
+    if spec.mounts:
+        # There is one pod at most: nobody else could answer instead. And for a moment after a restart of its node's
+        # kubelet a pod that serves well is not ready (kubernetes/kubernetes#100277).
+        selected["publishNotReadyAddresses"] = True
     return core.Service(name, metadata=metadata, spec=selected, opts=opts)
 
 

@@ -1,6 +1,5 @@
 """Deployed models that follow their load, through the running controllers; what they measure is set by the test."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +12,7 @@ from tests.support.fake_engine import FakeEngine
 from tests.workloads.controllers.test_endpoints import ENDPOINT, deploy, operation, reserves
 from workloads.config import Autoscaling
 from workloads.controllers.gateway import Waker
-from workloads.controllers.loads import FRESH_S, Loads
+from workloads.controllers.loads import Loads
 from workloads.plans.autoscaling import CPU, REQUESTS, Load
 from workloads.plans.serving import DeployedModel, plan
 from workloads.store import Store
@@ -167,7 +166,6 @@ class Clock:
 def look(here: World, loads: Loads, model: DeployedModel, **counted: Any) -> Load:
     """The load, by these counters."""
     here.gateway.measured = {"since": 0.0, "models": [{"endpoint": ENDPOINT, "id": "1", **counted}]}
-    time.sleep(FRESH_S)
     found = loads.look(model, 0)
     assert found is not None
     return found

@@ -179,6 +179,15 @@ def test_services_wait_for_no_pod() -> None:
         assert each["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
 
 
+def test_a_pod_that_is_alone_is_called_ready_or_not() -> None:
+    """Nobody else could answer, and a kubelet's restart makes a pod that serves not ready; others have successors."""
+    alone = service(replace(PUBLISHED, mounts=STATEFUL.mounts))
+    assert all(
+        alone.manifest("v1:Service", each)["spec"]["publishNotReadyAddresses"] for each in ("web", "web-published")
+    )
+    assert "publishNotReadyAddresses" not in service(PUBLISHED).manifest("v1:Service", "web")["spec"]
+
+
 def on(cluster: Cluster) -> Callable[[], KubernetesBackend]:
     """A backend for this cluster."""
     return lambda: kubernetes(cluster)

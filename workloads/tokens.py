@@ -79,6 +79,11 @@ def ring(keys: Keys) -> tuple[str, ...]:
     return tuple((keys() if callable(keys) else keys).splitlines())
 
 
+def signer(keys: Keys) -> str:
+    """A name of the key that signs now, which tells nothing of it: another name is another key."""
+    return hashlib.sha256(f"signer\0{ring(keys)[0]}".encode()).hexdigest()[:16]
+
+
 def s3_keys(token: str, keys: Keys) -> S3Keys:
     """The S3 keys that belong to a token. Only who has the key that signed it can make the secret one of it.
 

@@ -89,6 +89,13 @@ class FakeEngine:
             self.start(spec.name)
         self._called("run started")
 
+    def refresh(self, group: Group) -> None:
+        """What is there gets the template's files."""
+        self._called("refresh")
+        for name in self._names(group.name):
+            found = self.containers[name]
+            found.spec = replace(found.spec, files=group.template.files)
+
     def renew(self, group: Group, index: int) -> bool:
         """Any of them, unless the engine supervises."""
         self._called("renew")

@@ -102,7 +102,13 @@ class Deploy(BringUp):
         model = serving.from_messages(endpoint, wanted["id"], wanted, message)
         timeout = duration_s((message.get("containerSpec") or {}).get("deploymentTimeout"), TIMEOUT_S)
         rule = autoscaling.rule(wanted).to_json()
-        entry = {"model": model.to_json(), "phase": "deploying", "timeout_s": timeout, "rule": rule}
+        entry = {
+            "model": model.to_json(),
+            "phase": "deploying",
+            "timeout_s": timeout,
+            "rule": rule,
+            "signer": self._servers.signer,
+        }
         self._rows.reserve(endpoint, model, lambda _, entries: entries.update({model.id: entry}))
         return entry
 

@@ -4,7 +4,8 @@ status.deployed: {deployed model id: {"model": DeployedModel as JSON, "phase": "
 "scaling": the model with another number of replicas, on its way, "by_load": since when, if its load asked for that,
 "leaving": how many replicas may still be there when it has become fewer, "rule": plans.autoscaling.Rule as JSON,
 "scaled": when their number has last changed, "note" and "runtime": what the deployed model's status says of
-that and of its servers, "declared": whether Pulumi made it, "timeout_s"}}. An entry without a rule keeps its number.
+that and of its servers, "declared": whether Pulumi made it, "signer": by which key its servers' token is signed,
+"timeout_s"}}. An entry without a rule keeps its number.
 status.reserved: what all of that holds. status.routed: the traffic split that the gateway has taken.
 """
 

@@ -53,6 +53,7 @@ class Endpoints:
         for model_id, entry in entries.items():
             if entry["phase"] == "ready":
                 self._keep(entry, containers)
+                self._sign(row.name, model_id, entry)
                 self._note(row, model_id, entry, containers)
         wanted = {serving.group_name(current(entry)) for entry in entries.values()}
         gone = {each.group for each in containers if each.group not in wanted and _is_ours(each)}
@@ -71,6 +72,20 @@ class Endpoints:
         elif not (all(running) and len(running) == model.replicas) and not entry.get("declared"):
             self._servers.start(model)  # Pulumi makes the declared ones
         self._servers.follow(model, containers)
+
+    def _sign(self, endpoint: str, model_id: str, entry: Json) -> None:
+        """The servers' token follows the signing key: after two rotations the first one opens nothing any more."""
+        signer = self._servers.signer
+        if entry.get("signer") == signer or entry.get("declared"):
+            return
+        if needed(entry).replicas:
+            self._servers.refresh(needed(entry))
+
+        def signed(_: Json, entries: dict[str, Json]) -> None:
+            if model_id in entries:
+                entries[model_id]["signer"] = signer
+
+        self._rows.change(endpoint, signed)
 
     def _note(self, row: Resource, model_id: str, entry: Json, containers: Sequence[Container]) -> None:
         """That the servers that were too many are gone, and of a model that follows its load how many there are."""

@@ -4,15 +4,16 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from workloads import contract
+from workloads import contract, tokens
 from workloads.controllers import probes
 from workloads.controllers.engines.base import Container
 from workloads.controllers.logs import LogPump
 from workloads.controllers.platform import Platform
 from workloads.plans import serving
+from workloads.plans.container import Group
 from workloads.plans.serving import DeployedModel
 
-# A server is long-lived; its token names one bucket, and is only read at a start.
+# A server is long-lived; its token names one bucket, is only read at a start, and follows the key.
 TOKEN_LIFETIME_S: Final = 5 * 365 * 24 * 3600.0
 LAST_LINES: Final = 10
 LONGEST_NOTE: Final = 500  # characters that a server may say of itself in its deployed model's status
@@ -39,10 +40,22 @@ class Servers:
 
     def start(self, model: DeployedModel) -> None:
         """Have every server of the model running, and no more: what was removed or stopped by a hand is made again."""
-        token = self._platform.token(model.endpoint, serving.buckets(model), TOKEN_LIFETIME_S)
-        group = serving.plan(model, token, self._platform.config)
+        group = self._group(model)
         self._platform.engine.ensure_image(group.template.image)
         self._platform.engine.run(group)
+
+    @property
+    def signer(self) -> str:
+        """Which key signs their tokens now."""
+        return tokens.signer(self._platform.keys)
+
+    def refresh(self, model: DeployedModel) -> None:
+        """Give the model's servers a token of today's key, for when they start again: the one they have may be void."""
+        self._platform.engine.refresh(self._group(model))
+
+    def _group(self, model: DeployedModel) -> Group:
+        token = self._platform.token(model.endpoint, serving.buckets(model), TOKEN_LIFETIME_S)
+        return serving.plan(model, token, self._platform.config)
 
     def follow(self, model: DeployedModel, containers: Iterable[Container]) -> None:
         """Keep the servers' logs."""

@@ -88,6 +88,30 @@ def test_files(site: Site, read_only_root: bool) -> None:
     assert text.split("\n") == [f"of {path} 0o0 False" for path in paths]
 
 
+@pytest.mark.parametrize("read_only_root", [False, True])
+def test_files_of_servers_that_go_on_are_replaced(site: Site, read_only_root: bool) -> None:
+    """Running servers see new files, on Kubernetes within two minutes; what starts later has only these."""
+    code = (
+        "import time; seen = ''\n"
+        "while True:\n"
+        "    if (now := open('/run/secrets/token').read()) != seen: print(now, flush=True)\n"
+        "    seen = now; time.sleep(0.1)"
+    )
+    first = spec(site, code, "server", files={"/run/secrets/token": "first"}, restart="always")
+    first = replace(first, read_only_root=read_only_root)
+    site.engine.run(Group(first))
+    name = until(site, "server", running).name
+    assert eventually(lambda: "first" in site.engine.tail(name, 9), 30)
+    second = replace(first, files={"/run/secrets/token": "second"})
+    site.engine.refresh(Group(second))
+    assert eventually(lambda: "second" in site.engine.tail(name, 9), 150)
+    site.engine.restart(name)
+    renewed = until(site, "server", lambda found: running(found) and "second" in site.engine.tail(found.name, 1))
+    assert "first" not in site.engine.tail(renewed.name, 1)
+    site.engine.refresh(Group(spec(site, code, "none", files={"/run/secrets/token": "first"}, restart="always")))
+    assert get(site, "none") is None
+
+
 def test_out_of_memory(site: Site) -> None:
     """A container that is killed for its memory says so."""
     run(site, spec(site, "x = bytearray(b'x') * (1 << 30); print(len(x))", memory_mib=32))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.controllers import PARENT, World, eventually, job, pool
+from tests.support.controllers import KEY, PARENT, World, eventually, job, pool
 from tests.support.fake_engine import FakeEngine
-from workloads import contract
+from workloads import contract, tokens
+from workloads.plans import environment
 from workloads.plans.container import group_of
 from workloads.plans.serving import DeployedModel, plan
 from workloads.store import Json, Resource
@@ -118,6 +119,30 @@ def has_only(engine: FakeEngine, names: set[str]) -> bool:
 def reserves(here: World, cores: float) -> bool:
     """Whether the endpoint holds so many cores: those of servers that leave until they are gone."""
     return bool(here.store.get(ENDPOINT).status["reserved"]["cpu"] == cores)
+
+
+def test_the_servers_token_follows_the_signing_key(here: World, engine: FakeEngine, model: str) -> None:
+    """After each rotation servers find a token of the new key when they start again: the first key's opens nothing."""
+    ring = [KEY]
+    here = replace(here, platform=replace(here.platform, keys=lambda: "\n".join(ring)))
+    with here.running():
+        deploy(here, model, "1", {"0": 100})
+        for name in ("second" * 8, "third" * 8):
+            before = token(engine)
+            ring[:] = [name, ring[0]]
+            assert eventually(partial(is_another, engine, before), 20)
+            assert tokens.verify(token(engine), "test", name).subject == ENDPOINT
+        assert engine.starts == {"model-9-1-0": 1}
+
+
+def is_another(engine: FakeEngine, before: str) -> bool:
+    """Whether the server has another token."""
+    return token(engine) != before
+
+
+def token(engine: FakeEngine) -> str:
+    """The server's."""
+    return engine.containers["model-9-1-0"].spec.files[environment.TOKEN_FILE]
 
 
 def test_scaling(here: World, engine: FakeEngine, model: str) -> None:

@@ -99,6 +99,9 @@ class Engine(Protocol):
             Refused: the engine won't have it.
         """
 
+    def refresh(self, group: Group) -> None:
+        """Replace the files of servers that go on: whoever starts again reads the new ones; fine if they are gone."""
+
     def renew(self, group: Group, index: int) -> bool:
         """Run one replica of a job's group once more, in place of what is left of it.
 

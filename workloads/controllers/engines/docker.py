@@ -95,6 +95,13 @@ class DockerEngine:
             finally:
                 self._places.started(spec.name)
 
+    def refresh(self, group: Group) -> None:
+        """Over what is there: a server reads its files when it starts."""
+        with _engine_words():
+            for name in self._names(group.name):
+                with suppress(NotFound):
+                    self._put_files(name, group.template)
+
     def renew(self, group: Group, index: int) -> bool:
         """What is left of it is removed first."""
         spec = group.container(index)
@@ -112,9 +119,12 @@ class DockerEngine:
             # Left by a controller that was killed before the start, or a server that was stopped by a hand.
             self._remove_one(self._prefix + spec.name)
         self._networks.join(spec)
-        for folder, data in docker_options.archives(spec):
-            self._docker.api.put_archive(self._prefix + spec.name, folder, data)
+        self._put_files(spec.name, spec)
         self._docker.api.start(self._prefix + spec.name)
+
+    def _put_files(self, name: str, spec: ContainerSpec) -> None:
+        for folder, data in docker_options.archives(spec):
+            self._docker.api.put_archive(self._prefix + name, folder, data)
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
         try:

@@ -69,6 +69,16 @@ class KubernetesEngine:
         else:
             self._have(self._seen.jobs, JOBS, objects.job(group, self._place), group)
 
+    def refresh(self, group: Group) -> None:
+        """A new Secret, which the kubelet brings into the pods within a minute or two; a patch would let it be read."""
+        owner = self._seen.deployments.get(group.name)
+        if owner is None:
+            return
+        wanted = objects.secret(group, self._place, {**objects.deployment(group, self._place), **owner})
+        if wanted:
+            self._api.delete(SECRETS, objects.secret_name(group.name))
+            self._api.create(SECRETS, wanted)
+
     def renew(self, group: Group, index: int) -> bool:
         """Only the one of a Job that has no other: an index is tried once."""
         if group.replicas > 1:

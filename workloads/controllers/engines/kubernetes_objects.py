@@ -127,7 +127,7 @@ def secret(group: Group, place: Place, owner: Json) -> Json | None:
             "ownerReferences": [_reference(owner)],
         },
         "stringData": {pods.file_key(path): text for path, text in sorted(files.items())},
-        "immutable": True,
+        "immutable": group.template.restart != "always",  # servers outlive the key that their token is signed with
     }
 
 

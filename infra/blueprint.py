@@ -19,6 +19,7 @@ from infra.kinds.tracking import Tracking, TrackingArgs
 from infra.settings import Settings
 from workloads import contract, tokens
 from workloads.config import PlatformConfig
+from workloads.plans.request_logs import default_folder
 
 DATABASE_PLATFORM = "cairn"
 DATABASE_TRACKING = "mlflow"
@@ -148,7 +149,8 @@ class Blueprint:
                 )
                 for each in endpoint.models
             )
-            args = EndpointArgs(endpoint.display_name, models, config, images, self.signing_key)
+            logs = endpoint.log_rate, endpoint.log_folder or default_folder(config.staging_bucket)
+            args = EndpointArgs(endpoint.display_name, models, logs, config, images, self.signing_key)
             Endpoint(name, args, self.backend, pulumi.ResourceOptions(depends_on=[store]))
 
 

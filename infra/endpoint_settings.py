@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from infra.reading import Section, listed, nearest
+from infra.reading import MISSING, Section, listed, nearest
 from workloads.plans.rollouts import Rollout
 
 ALL_TRAFFIC: Final = 100  # percent
+FOLDER: Final = r"gs://[^/]+(/[A-Za-z0-9._-]+)+"
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,17 @@ class EndpointModel:
 
 @dataclass(frozen=True)
 class DeclaredEndpoint:
-    """An endpoint that exists because the stack's config says so."""
+    """An endpoint that exists because the stack's config says so.
+
+    Attributes:
+        log_rate: which share of its predictions is logged; 0 for none.
+        log_folder: the gs:// folder where; "" for the usual one, in the staging bucket.
+    """
 
     display_name: str
     models: tuple[EndpointModel, ...]
+    log_rate: float = 0.0
+    log_folder: str = ""
 
 
 def read(top: Section) -> dict[str, DeclaredEndpoint]:
@@ -46,9 +54,17 @@ def read(top: Section) -> dict[str, DeclaredEndpoint]:
     endpoints = {}
     for name, section in top.sections("endpoints").items():
         models = tuple(_model(each) for each in section.items("models"))
-        endpoints[name] = DeclaredEndpoint(display_name=section.text("displayName", name), models=models)
+        rate, folder = _logging(section.section("logging", {})) if section.has("logging") else (0.0, "")
+        endpoints[name] = DeclaredEndpoint(section.text("displayName", name), models, rate, folder)
         section.close()
     return endpoints
+
+
+def _logging(section: Section) -> tuple[float, str]:
+    rate = section.value("samplingRate", "a share above 0, at most 1", lambda raw: _share(raw) or None, MISSING)
+    folder = section.text("folder", "", pattern=FOLDER, wanted="a gs://bucket/folder, with letters, digits and ._-")
+    section.close()
+    return rate, folder
 
 
 def _model(section: Section) -> EndpointModel:
@@ -111,6 +127,9 @@ def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str],
             found.append(
                 f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
             )
+    bucket = endpoint.log_folder.removeprefix("gs://").split("/")[0]
+    if bucket and bucket not in buckets:
+        found.append(f"{path}.logging.folder is in {bucket}, which cairn:buckets does not list; add it")
     found += _check_newcomers(path, endpoint.models)
     total = sum(model.traffic for model in endpoint.models)
     if total != ALL_TRAFFIC:

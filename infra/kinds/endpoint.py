@@ -6,7 +6,7 @@ containers tell the platform what to route to them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 
@@ -14,7 +14,7 @@ from infra import tokens
 from infra.backends.base import Backend
 from workloads import tokens as bearer
 from workloads.config import PlatformConfig
-from workloads.plans import serving
+from workloads.plans import request_logs, serving
 from workloads.plans.container import Group
 from workloads.plans.rollouts import Rollout
 
@@ -47,12 +47,14 @@ class EndpointArgs:
 
     Attributes:
         config: the stack's; its `images` map each prebuilt family to itself.
+        logs: what share of its predictions is logged, 0 for none, and in which gs:// folder.
         images: from prebuilt family to the built image.
         signing_key: signs the servers' own tokens, which open only their artefact's bucket.
     """
 
     display_name: str
     models: tuple[DeclaredModel, ...]
+    logs: tuple[float, str]
     config: PlatformConfig
     images: Mapping[str, pulumi.Input[str]]
     signing_key: pulumi.Input[str]
@@ -74,9 +76,19 @@ def deployed_models(name: str, args: EndpointArgs) -> list[serving.DeployedModel
             completes=serving.completes(each.image),
             rollout=each.rollout.to_json() if each.rollout else {},
             shadow=each.shadow,
+            endpoint_message=_message(name, args),
         )
         for number, each in enumerate(args.models, start=1)
     ]
+
+
+def _message(name: str, args: EndpointArgs) -> dict[str, Any]:
+    """What is not as it is without a word, so that servers are not made anew for what they had before."""
+    rate, folder = args.logs
+    return {
+        **({"displayName": args.display_name} if args.display_name != name else {}),
+        **({request_logs.FIELD: request_logs.message(rate, folder)} if rate else {}),
+    }
 
 
 def plan(name: str, args: EndpointArgs) -> list[tuple[serving.DeployedModel, Group]]:

@@ -15,11 +15,11 @@ from tests.support.stack import Stack
 def test_an_endpoint_in_the_config(stack: Stack, versions: Versions, tmp_path: Path) -> None:
     """It is made by `up`, answers with its model, is not changed through the API, and goes with the config.
 
-    Its second model is a shadow, which is asked the same and answers nobody.
+    It shows its name and what it logs as declared. Its second model is a shadow: asked the same, it answers nobody.
     """
     model = {"model": "constant", "artifactUri": versions[0].uri, "image": IMAGE, "machineType": MACHINE}
     shadow = {**model, "artifactUri": versions[1].uri, "shadow": 100}
-    declared = {"standing": {"displayName": "Standing", "models": [model, shadow]}}
+    declared = {"standing": {"displayName": "Standing", "models": [model, shadow], "logging": {"samplingRate": 0.5}}}
     url = f"{stack.vertex_url}/endpoints/standing:predict"
 
     def answer() -> httpx.Response:
@@ -32,6 +32,9 @@ def test_an_endpoint_in_the_config(stack: Stack, versions: Versions, tmp_path: P
         assert eventually(lambda: is_compared(stack, answer()), 60), stack.get("status")["shadows"]
         endpoint = aiplatform.Endpoint("standing")
         assert endpoint.labels == {"cairn-shadow-2": "100"}
+        assert endpoint.display_name == "Standing"
+        logging = endpoint.gca_resource.predict_request_response_logging_config
+        assert (logging.enabled, logging.sampling_rate) == (True, 0.5)
         with pytest.raises(exceptions.GoogleAPICallError, match="declared in the stack's config"):
             endpoint.undeploy_all()
     assert eventually(lambda: answer().status_code == httpx.codes.NOT_FOUND, 60), answer().text

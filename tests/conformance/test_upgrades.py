@@ -45,7 +45,6 @@ def job(vertex: Any, bucket: storage.Bucket) -> aiplatform.CustomJob:
     return made
 
 
-@pytest.mark.backends("docker")  # on Kubernetes it was not tried yet
 def test_an_upgrade_loses_no_request_and_no_job(
     stack: Stack,
     endpoint: aiplatform.Endpoint,

@@ -74,6 +74,17 @@ def test_good_settings() -> None:
     assert (model.traffic, model.shadow) == (0, 20)
 
 
+def test_a_declared_endpoint_logs() -> None:
+    """A share of its predictions, in the usual folder or another."""
+    logging = {"samplingRate": 0.25, "folder": "gs://staging/logs"}
+    found = parse(as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL], "logging": logging}}})).endpoints["e"]
+    assert (found.log_rate, found.log_folder) == (0.25, "gs://staging/logs")
+    found = parse(
+        as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL], "logging": {"samplingRate": 1}}}})
+    ).endpoints["e"]
+    assert (found.log_rate, found.log_folder) == (1.0, "")
+
+
 @pytest.mark.parametrize("stack", ["kubernetes", "local", "workstation"])
 def test_committed_stacks_are_right(stack: str) -> None:
     """The stacks of this repository read without a problem."""
@@ -170,6 +181,21 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "a shadow with traffic",
         {"endpoints": {"e": {"models": [{**MODEL, "traffic": 95}, {**MODEL, "traffic": 5, "shadow": 5}]}}},
         ("cairn:endpoints.e.models[1] is a shadow, whose answers nobody gets: leave traffic and rollout out",),
+    ),
+    (
+        "a share to log",
+        {"endpoints": {"e": {"models": [MODEL], "logging": {"samplingRate": 0}}}},
+        ("cairn:endpoints.e.logging.samplingRate must be a share above 0, at most 1, it is 0",),
+    ),
+    (
+        "no share to log",
+        {"endpoints": {"e": {"models": [MODEL], "logging": {}}}},
+        ("cairn:endpoints.e.logging.samplingRate is missing; it must be a share above 0, at most 1",),
+    ),
+    (
+        "a folder of logs",
+        {"endpoints": {"e": {"models": [MODEL], "logging": {"samplingRate": 1, "folder": "gs://other/logs"}}}},
+        ("cairn:endpoints.e.logging.folder is in other, which cairn:buckets does not list; add it",),
     ),
     (
         "a shadow's share",

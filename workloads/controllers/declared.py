@@ -1,6 +1,6 @@
 """Models that a stack's config declares: their containers' labels become endpoints' rows. A chore of every sweep."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +9,7 @@ from workloads.controllers import rollouts
 from workloads.controllers.endpoint_rows import EndpointRows, deployed
 from workloads.controllers.platform import Json, Platform, timestamp
 from workloads.plans import shadows
+from workloads.plans.names import resource_id
 from workloads.plans.serving import DeployedModel
 from workloads.store import AlreadyExists, Resource
 
@@ -26,8 +27,7 @@ class Declared:
         wanted = self._declared()
         for name in wanted:
             with suppress(AlreadyExists):
-                display_name = name.rsplit("/", 1)[-1]
-                self._platform.store.create(name, {"displayName": display_name}, {"declared": True})
+                self._platform.store.create(name, {"displayName": resource_id(name)}, {"declared": True})
         for row in self._platform.store.list("endpoints"):
             self._show(row, wanted.get(row.name, {}))
 
@@ -45,12 +45,13 @@ class Declared:
         is_shown = shown == {model_id: model.to_json() for model_id, model in wanted.items()}
         if not is_shown or not _labels(wanted).items() <= row.message.get("labels", {}).items():
             now = timestamp(self._platform.now())
-            row = self._rows.change(row.name, lambda message, entries: _apply(message, entries, wanted, now))
+            usual = {"displayName": resource_id(row.name)}
+            row = self._rows.change(row.name, lambda message, entries: _apply(message, entries, wanted, usual, now))
         if row.status.get("declared") and not deployed(row):
             self._platform.store.delete(row.name)
 
 
-def _apply(message: Json, entries: dict[str, Json], wanted: Models, now: str) -> None:
+def _apply(message: Json, entries: dict[str, Json], wanted: Models, usual: Json, now: str) -> None:
     old = {model_id: entry for model_id, entry in entries.items() if entry.get("declared")}
     for model_id in old:
         del entries[model_id]
@@ -63,6 +64,14 @@ def _apply(message: Json, entries: dict[str, Json], wanted: Models, now: str) ->
     split = {k: v for k, v in message.get("trafficSplit", {}).items() if k not in old}
     message["trafficSplit"] = {**split, **rollouts.split(entries)}
     message["labels"] = {**shadows.without(message.get("labels", {}), old), **_labels(wanted)}
+    for key in _endpoint_message(DeployedModel.from_json(entry["model"]) for entry in old.values()):
+        message.pop(key, None)
+    message.update({**usual, **_endpoint_message(wanted.values())})
+
+
+def _endpoint_message(models: Iterable[DeployedModel]) -> Mapping[str, Any]:
+    """Which each of an endpoint's models has."""
+    return next((model.endpoint_message for model in models), {})
 
 
 def _labels(wanted: Models) -> dict[str, str]:

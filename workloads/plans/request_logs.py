@@ -12,9 +12,14 @@ def default_folder(staging_bucket: str) -> str:
     return f"gs://{staging_bucket}/{FOLDER}"
 
 
-def route(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the gateway is told of an endpoint's logging; None when it has none."""
-    config = message.get(FIELD) or {}
+def message(rate: float, folder: str) -> dict[str, Any]:
+    """The field of an endpoint that logs this share of its predictions there."""
+    return {"enabled": True, "samplingRate": rate, "bigqueryDestination": {"outputUri": folder}}
+
+
+def route(endpoint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the gateway is told of an Endpoint message's logging; None when it has none."""
+    config = endpoint.get(FIELD) or {}
     if not config.get("enabled"):
         return None
     return {"rate": config["samplingRate"], "folder": config["bigqueryDestination"]["outputUri"]}

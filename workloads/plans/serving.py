@@ -12,7 +12,13 @@ from workloads.plans.container import INDEX, ContainerSpec, Group, Probe, Resour
 from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
-_LATER: Final = ("rollout", "completes", "shadow")  # not in labels that don't need them: those are as before
+# Not in labels that don't need them: those are as before.
+_LATER: Final = (
+    "rollout",
+    "completes",
+    "shadow",
+    "endpoint_message",
+)
 Json = Mapping[str, Any]
 
 
@@ -33,6 +39,7 @@ class DeployedModel:
         rollout: a declared model's plans.rollouts.Rollout as JSON; {} when `weight` is its traffic from the start.
         shadow: percent of the endpoint's predictions that a declared model gets a copy of; for one made through the
             API the endpoint's label counts (shadows.py).
+        endpoint_message: what a declared model's endpoint shows beside its models: displayName, what it logs.
     """
 
     endpoint: str
@@ -54,6 +61,7 @@ class DeployedModel:
     completes: bool = False
     rollout: Mapping[str, Any] = field(default_factory=dict)
     shadow: int = 0
+    endpoint_message: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def _base_route(self) -> str:

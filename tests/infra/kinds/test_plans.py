@@ -1,6 +1,7 @@
 """Each kind's plan: what a wish becomes, without engine, mocks or network."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from infra.kinds import api, database, endpoint, gateway, job_runner, object_sto
 from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.config import Capacity, MachineType, PlatformConfig
+from workloads.plans import request_logs
 from workloads.plans.errors import InvalidWish
 from workloads.plans.rollouts import Rollout
 
@@ -126,7 +128,8 @@ def model(**changes: object) -> endpoint.DeclaredModel:
 
 def endpoint_args(*models: endpoint.DeclaredModel) -> endpoint.EndpointArgs:
     """An endpoint of these models."""
-    return endpoint.EndpointArgs("Delays", models, CONFIG, {"prediction/sklearn-cpu": "cairn/prediction:0"}, "k" * 40)
+    images = {"prediction/sklearn-cpu": "cairn/prediction:0"}
+    return endpoint.EndpointArgs("Delays", models, (0.5, "gs://data/logs"), CONFIG, images, "k" * 40)
 
 
 def test_an_endpoint_with_a_new_version() -> None:
@@ -137,6 +140,16 @@ def test_an_endpoint_with_a_new_version() -> None:
     assert live.keys() & {"rollout", "shadow"} == set()
     planned = endpoint.plan("delays", endpoint_args(model(), model(traffic=0, shadow=20)))
     assert [served.shadow for served, _ in planned] == [0, 20]
+
+
+def test_an_endpoint_s_own_settings() -> None:
+    """Its name and what it logs are in every label; without, labels are as they were: no new servers."""
+    args = endpoint_args(model(traffic=90), model(traffic=10))
+    logs = request_logs.message(0.5, "gs://data/logs")
+    for served, _ in endpoint.plan("delays", args):
+        assert served.endpoint_message == {"displayName": "Delays", request_logs.FIELD: logs}
+    plain = endpoint.plan("delays", replace(args, display_name="delays", logs=(0.0, "gs://data/logs")))
+    assert all("endpoint_message" not in json.loads(served.to_json()) for served, _ in plain)
 
 
 def test_endpoint() -> None:

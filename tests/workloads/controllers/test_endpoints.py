@@ -9,7 +9,7 @@ import pytest
 from tests.support.controllers import KEY, PARENT, World, eventually, job, pool
 from tests.support.fake_engine import FakeEngine
 from workloads import contract, tokens
-from workloads.plans import environment
+from workloads.plans import environment, request_logs
 from workloads.plans.container import group_of
 from workloads.plans.serving import DeployedModel, plan
 from workloads.store import Json, Resource
@@ -279,10 +279,26 @@ def test_a_declared_shadow(here: World, engine: FakeEngine) -> None:
         assert here.store.get(endpoint).message["labels"] == {"a": "b"}
 
 
-def declare(here: World, engine: FakeEngine, weight: int = 100, number: str = "1", shadow: int = 0) -> str:
+def test_a_declared_endpoint_s_own_settings(here: World, engine: FakeEngine) -> None:
+    """It shows its declared name, and logs what is declared; both go with the declaration, what others set stays."""
+    endpoint, log = f"{PARENT}/endpoints/fixed", request_logs.message(0.5, "gs://staging/logs")
+    first = declare(here, engine, endpoint_message={"displayName": "Fixed", request_logs.FIELD: log})
+    with here.running():
+        told = {"rate": 0.5, "folder": "gs://staging/logs"}
+        assert eventually(lambda: [each.get("log") for each in here.gateway.table["endpoints"]] == [told])
+        assert here.store.get(endpoint).message["displayName"] == "Fixed"
+        here.store.update(endpoint, lambda message, _: message.update(description="d"))
+        engine.remove(group_of(first))
+        declare(here, engine)
+        assert eventually(lambda: [each.get("log") for each in here.gateway.table["endpoints"]] == [None])
+        message = here.store.get(endpoint).message
+        assert (message["displayName"], message["description"]) == ("fixed", "d")
+
+
+def declare(here: World, engine: FakeEngine, weight: int = 100, number: str = "1", shadow: int = 0, **more: Any) -> str:
     """What Pulumi makes for a declared model; the container's name."""
     endpoint, model = f"{PARENT}/endpoints/fixed", f"{PARENT}/models/m"
-    declared = DeployedModel(endpoint, number, model, "image", weight=weight, shadow=shadow, display_name="x")
+    declared = DeployedModel(endpoint, number, model, "image", weight=weight, shadow=shadow, display_name="x", **more)
     group = plan(declared, "", here.platform.config)
     engine.run(group)
     name = group.container(0).name

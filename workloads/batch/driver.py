@@ -19,7 +19,8 @@ from workloads.batch import outputs, parts
 from workloads.batch.objects import Objects
 from workloads.batch.prebuilt import Workers
 from workloads.batch.record import Record
-from workloads.batch.servers import NoServer, Servers
+from workloads.batch.servers import Servers
+from workloads.batch.tries import NoServer
 from workloads.batch.wish import Counts, NoInput, Part, Wish
 from workloads.batch.work import work
 from workloads.gcs import StorageError

@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workloads import contract
-from workloads.batch.servers import SILENT, TRIES, NoServer, message_of, pause_s
+from workloads.batch.servers import message_of
+from workloads.batch.tries import Tries
 from workloads.batch.wish import Counts, NoInput, Part, Wish
 
 
@@ -38,14 +39,14 @@ class Workers:
             NoServer: no server does it.
         """
         body = json.dumps({"wish": asdict(wish), "part": asdict(part)}).encode()
-        problem, refused, silent = "", 0, 0
-        while refused < TRIES and silent < SILENT:
+        tries = Tries()
+        while True:
+            tries.check(f"part {part.number}")
             url = self._free.get()
             try:
                 status, content = self._ask(url, body)
             except (OSError, HTTPException) as error:
-                problem = f"{url} doesn't answer: {error!r}"
-                silent += 1
+                tries.silent(url, error)
             else:
                 if status == HTTPStatus.OK:
                     raw = json.loads(content)
@@ -53,11 +54,10 @@ class Workers:
                 problem = message_of(status, content)
                 if status == HTTPStatus.BAD_REQUEST:
                     raise NoInput(problem)
-                refused += 1
+                tries.refused(problem)
             finally:
                 self._free.put(url)
-            self._pause(pause_s(refused + silent))
-        raise NoServer(f"part {part.number} failed {refused + silent} times; the last problem: {problem}")
+            self._pause(tries.pause_s)
 
     def _ask(self, url: str, body: bytes) -> tuple[int, bytes]:
         """The answer, however long it takes: a server that is gone breaks the connection."""

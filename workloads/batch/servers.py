@@ -14,19 +14,13 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from workloads.batch.batches import Batch, to_json
+from workloads.batch.tries import NoServer, Tries
 from workloads.batch.wish import INVALID_ARGUMENT
 from workloads.batch.work import Pace, Refusal
 
 _TIMEOUT_S: Final = 600.0
-TRIES: Final = 8  # answers to one request that say "not now"
-SILENT: Final = 180  # tries without an answer, half an hour: a server that has ended is the controllers' to replace,
-# and they may be away themselves; a driver that gave up before would end the job as if it were the job's own doing
 _UNAVAILABLE: Final = frozenset({408, 429, 502, 503, 504})
 _INTERNAL: Final = 13  # google.rpc.Code
-
-
-class NoServer(Exception):
-    """The servers don't answer; the job can't go on."""
 
 
 class Servers:
@@ -107,22 +101,20 @@ class Servers:
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """The answer of the next server that gives one."""
-        problem, refused, silent = "", 0, 0
-        while refused < TRIES and silent < SILENT:
+        tries = Tries()
+        while True:
+            tries.check("a request to the model servers")
             url = self._urls[next(self._turns) % len(self._urls)]
             try:
                 status, content = self._request(url, "POST", self._predict_route, body)
                 if status not in _UNAVAILABLE:
                     return status, content
-                problem = message_of(status, content)
-                refused += 1
+                tries.refused(message_of(status, content))
             except (OSError, HTTPException) as error:
                 self._drop(url)
-                problem = f"{url} doesn't answer: {error!r}"
-                silent += 1
-            if refused + silent >= len(self._urls):
-                self._pause(pause_s(refused + silent))
-        raise NoServer(f"no model server answered {refused + silent} times; the last problem: {problem}")
+                tries.silent(url, error)
+            if tries.count >= len(self._urls):
+                self._pause(tries.pause_s)
 
     def _is_healthy(self, url: str) -> bool:
         try:
@@ -146,11 +138,6 @@ class Servers:
         if connection:
             connection.close()
             self._opened.remove(connection)
-
-
-def pause_s(tries: int) -> float:
-    """After so many tries in vain."""
-    return min(0.125 * 2.0**tries, 10.0)
 
 
 def message_of(status: int, content: bytes) -> str:

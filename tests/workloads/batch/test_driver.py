@@ -15,7 +15,8 @@ from workloads.batch.batches import Rows
 from workloads.batch.driver import run
 from workloads.batch.objects import Folder, Remote
 from workloads.batch.prebuilt import Workers
-from workloads.batch.servers import NoServer, Servers
+from workloads.batch.servers import Servers
+from workloads.batch.tries import NoServer
 from workloads.batch.wish import NoInput, Part, Wish
 from workloads.gcs import Client
 from workloads.plans.batch import Result, Task

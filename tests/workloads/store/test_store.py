@@ -223,4 +223,4 @@ def test_ping(store: Store) -> None:
     """A round trip to a living database is quick and raises nothing."""
     begin = time.monotonic()
     store.ping()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 5

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench import measure
@@ -58,14 +59,24 @@ class Tool:
 
 
 def run(say: Callable[[str], None]) -> None:
-    """Both in turn for each number of containers; what is made is removed before the next."""
+    """Both in turn for each number of containers; what is made is removed before the next.
+
+    Beside an `up` with nothing to do stands one of a program that declares nothing: what Pulumi and Python take anyway.
+    """
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder, _tools(Path(folder), count) as tools:
             idle: dict[str, list[float]] = {name: [] for name in tools}
             contenders = {name: _made(tool, idle[name]) for name, tool in tools.items()}
+            nothing = _pulumi(Path(folder) / "nothing", f"bench{os.urandom(3).hex()}", "import pulumi\n")
+            contenders["nothing"] = partial(nothing.run, nothing.up)
             made = measure.alternate(contenders, ROUNDS, warm_up=1)
+            of_nothing = made.pop("nothing")
             say(measure.table(f"`up` of {count} containers", made))
-            beside = {"made by pulumi": made["pulumi up"], "pulumi up again": idle["pulumi up"][1:]}
+            beside = {
+                "made by pulumi": made["pulumi up"],
+                "pulumi up again": idle["pulumi up"][1:],
+                "pulumi up of a program that declares nothing": of_nothing,
+            }
             say(measure.table(f"`up` of {count} containers with nothing to do", beside))
 
 
@@ -84,7 +95,10 @@ def _made(tool: Tool, idle: list[float]) -> measure.Measure:
 @contextmanager
 def _tools(folder: Path, count: int) -> Iterator[dict[str, Tool]]:
     name = f"bench{os.urandom(3).hex()}"
-    yield {"docker compose up": _compose(folder, name, count), "pulumi up": _pulumi(folder / "checkout", name, count)}
+    program = PROGRAM
+    for word, value in {"COUNT": str(count), "IMAGE": IMAGE, "MEMORY": str(MEMORY_MIB)}.items():
+        program = program.replace(f"@{word}@", value)
+    yield {"docker compose up": _compose(folder, name, count), "pulumi up": _pulumi(folder / "checkout", name, program)}
 
 
 def _compose(folder: Path, name: str, count: int) -> Tool:
@@ -99,10 +113,7 @@ def _compose(folder: Path, name: str, count: int) -> Tool:
     return Tool(up, down, machine.environ)
 
 
-def _pulumi(folder: Path, name: str, count: int) -> Tool:
-    program = PROGRAM
-    for word, value in {"COUNT": str(count), "IMAGE": IMAGE, "MEMORY": str(MEMORY_MIB)}.items():
-        program = program.replace(f"@{word}@", value)
+def _pulumi(folder: Path, name: str, program: str) -> Tool:
     cli = make_checkout(folder, name, program, "config: {}\n")
     cli.select()
     options = ["--yes", "--skip-preview", *cli.options()]

@@ -94,6 +94,7 @@ def _rollout(section: Section) -> Rollout:
         max_error_rate=section.value("maxErrorRate", "a share from 0 to 1", _share, usual.max_error_rate),
         max_latency_ms=section.number("maxLatencyMs", usual.max_latency_ms),
         max_latency_ratio=section.number("maxLatencyRatio", usual.max_latency_ratio),
+        max_error_rate_over_live=section.value("maxErrorRateOverLive", "a share from 0 to 1", _share, None),
     )
     section.close()
     return rollout

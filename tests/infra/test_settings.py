@@ -74,6 +74,17 @@ def test_good_settings() -> None:
     assert (model.traffic, model.shadow) == (0, 20)
 
 
+def test_a_rollout_beside_the_live_version() -> None:
+    """Zero more errors than the live version is a bound, none is none; without one a model's label is as it was."""
+    for bound, wanted in (({"maxErrorRateOverLive": 0}, 0.0), ({}, None)):
+        coming = {**MODEL, "rollout": bound}
+        (_, model) = parse(as_pulumi({**GOOD, "endpoints": {"e": {"models": [MODEL, coming]}}})).endpoints["e"].models
+        assert model.rollout is not None
+        kept = model.rollout.to_json()
+        assert Rollout.from_json(kept).max_error_rate_over_live == kept.get("max_error_rate_over_live") == wanted
+        assert len(kept) == 6 + len(bound)
+
+
 def test_a_declared_endpoint_logs() -> None:
     """A share of its predictions, in the usual folder or another."""
     logging = {"samplingRate": 0.25, "folder": "gs://staging/logs"}

@@ -28,6 +28,8 @@ class Rollout:
         min_requests: how many requests it must have answered in a step before that ends; its latency is not judged
             before that either, its errors are as soon as so many requests could not make up for them.
         max_error_rate: share of answers with 500 and more, 0 to 1.
+        max_error_rate_over_live: by how much that share may be above the other versions' at the same time; None for no
+            bound.
         max_latency_ms: 95th percentile; 0 for no bound.
         max_latency_ratio: of that percentile to the other versions' at the same time; 0 for no bound.
     """
@@ -38,10 +40,12 @@ class Rollout:
     max_error_rate: float = 0.01
     max_latency_ms: float = 0.0
     max_latency_ratio: float = 0.0
+    max_error_rate_over_live: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As a deployed model keeps it."""
-        return {**asdict(self), "steps": list(self.steps)}
+        """As a deployed model keeps it; what came later is in it only where it is asked for, so labels stay."""
+        fields = {**asdict(self), "steps": list(self.steps)}
+        return {key: value for key, value in fields.items() if value is not None}
 
     @classmethod
     def from_json(cls, raw: Json) -> "Rollout":
@@ -81,11 +85,15 @@ def _fault(rollout: Rollout, new: Measured, live: Measured) -> str:
         return f"{new.errors} of {new.requests} requests failed; {allowed}"
     if new.requests < rollout.min_requests:
         return ""
+    is_comparable = live.requests >= rollout.min_requests
+    excess = rollout.max_error_rate_over_live
+    if is_comparable and excess is not None and new.error_rate > live.error_rate + excess:
+        both = f"{new.error_rate:.2%} of its requests failed, and {live.error_rate:.2%} of the live version's"
+        return f"{both}; {excess:.2%} more are allowed"
     latency, other = new.latency_ms(QUANTILE), live.latency_ms(QUANTILE)
     if rollout.max_latency_ms and latency > rollout.max_latency_ms:
         return f"the 95th percentile of its latency was {latency:g} ms; {rollout.max_latency_ms:g} ms are allowed"
-    comparable = rollout.max_latency_ratio and live.requests >= rollout.min_requests
-    if comparable and latency > rollout.max_latency_ratio * other:
+    if is_comparable and rollout.max_latency_ratio and latency > rollout.max_latency_ratio * other:
         allowed = f"{rollout.max_latency_ratio:g} times the live version's {other:g} ms are allowed"
         return f"the 95th percentile of its latency was {latency:g} ms; {allowed}"
     return ""

@@ -10,6 +10,7 @@ from workloads.plans.rollouts import PROMOTED, ROLLED_BACK, RUNNING, Rollout, ju
 
 BOUNDS = (1, 10, 100)
 ROLLOUT = Rollout(steps=(10, 100), step_s=60, min_requests=100, max_error_rate=0.02)
+BESIDE = {"max_error_rate_over_live": 0.01}
 
 
 def seen(requests: int, errors: int = 0, slow: int = 0) -> Measured:
@@ -35,6 +36,11 @@ def seen(requests: int, errors: int = 0, slow: int = 0) -> Measured:
         ({"max_latency_ratio": 2}, 0, 1, seen(100, slow=6), seen(900), ROLLED_BACK, "2 times the live version's 10 ms"),
         ({"max_latency_ratio": 2}, 0, 60, seen(100, slow=6), seen(900, slow=90), RUNNING, ""),
         ({"max_latency_ratio": 2}, 0, 60, seen(100, slow=6), seen(99), RUNNING, ""),
+        (BESIDE, 0, 1, seen(1000, errors=16), seen(9000, errors=45), ROLLED_BACK, "1.60% of its requests failed"),
+        (BESIDE, 0, 1, seen(1000, errors=16), seen(9000, errors=45), ROLLED_BACK, "0.50% of the live version's; 1.00%"),
+        (BESIDE, 0, 60, seen(1000, errors=15), seen(9000, errors=45), RUNNING, "1.50% errors"),
+        (BESIDE, 0, 60, seen(1000, errors=16), seen(99), RUNNING, "1.60% errors"),
+        (BESIDE, 0, 1, seen(99, errors=2), seen(9000), "", ""),
     ],
 )
 def test_what_is_next(

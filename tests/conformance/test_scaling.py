@@ -14,6 +14,7 @@ from tests.conformance.serving import BODY, MACHINE, Load, Versions, ids, predic
 from tests.support.stack import Stack
 
 AT_ONCE = 6
+CHANGED_WITHIN_S = 120.0  # a server loads its libraries and its model first
 REQUESTS = "aiplatform.googleapis.com/prediction/online/request_count"
 
 
@@ -50,11 +51,11 @@ def servers(stack: Stack, endpoint: aiplatform.Endpoint) -> int:
 def test_replicas_follow_the_load(stack: Stack, endpoint: aiplatform.Endpoint) -> None:
     """Under load a second replica comes, without it one goes, and no prediction fails; the status counts them."""
     with Load(stack, endpoint) as load:
-        assert eventually(lambda: servers(stack, endpoint) == 2)
-        assert eventually(lambda: available(stack, endpoint) == 2)
+        assert eventually(lambda: servers(stack, endpoint) == 2, CHANGED_WITHIN_S)
+        assert eventually(lambda: available(stack, endpoint) == 2, CHANGED_WITHIN_S)
         load.wait_for_more()
-    assert eventually(lambda: servers(stack, endpoint) == 1)
-    assert eventually(lambda: available(stack, endpoint) == 1)
+    assert eventually(lambda: servers(stack, endpoint) == 1, CHANGED_WITHIN_S)
+    assert eventually(lambda: available(stack, endpoint) == 1, CHANGED_WITHIN_S)
     assert load.bad == []
 
 
@@ -71,7 +72,7 @@ def test_the_first_predictions_wait_for_a_model_at_zero(stack: Stack, endpoint: 
     paths = ",".join(f"dedicatedResources.{field}" for field in resources)
     model = {"id": ids(endpoint)["scaled"], "dedicatedResources": resources}
     done(stack, endpoint, "mutateDeployedModel", {"deployedModel": model, "updateMask": paths})
-    assert eventually(lambda: servers(stack, endpoint) == 0)
+    assert eventually(lambda: servers(stack, endpoint) == 0, CHANGED_WITHIN_S)
 
     def predict(_: int) -> int:
         return httpx.post(predict_url(stack, endpoint), json=BODY, headers=stack.headers, timeout=150).status_code

@@ -1,9 +1,13 @@
 """Lines to the Pulumi engine, which shows them beside the resource. Used by the servicer only."""
 
 import threading
+from contextlib import suppress
+from typing import Final
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+ANSWER_S: Final = 5.0
 
 
 class EngineLog:
@@ -24,9 +28,14 @@ class EngineLog:
         severity = engine_pb2.WARNING if warning else engine_pb2.INFO
         request = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing)
         stub = self._connected()
-        if stub is not None:
-            # A lost progress line is no reason to fail the work it is about: the answer is not awaited.
-            stub.Log.future(request)
+        if stub is None:
+            return
+        if passing:
+            stub.Log.future(request)  # nobody waits for a progress line, nor misses one
+        else:
+            # Until the engine has it: it may end this process as soon as the work that the line is about is done.
+            with suppress(grpc.RpcError):  # a lost line is no reason to fail that work
+                stub.Log(request, timeout=ANSWER_S)
 
     def _connected(self) -> engine_pb2_grpc.EngineStub | None:
         with self._lock:

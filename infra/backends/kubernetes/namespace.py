@@ -78,6 +78,7 @@ def create(
         context=cluster.context or None,
         enable_server_side_apply=True,
         enable_patch_force=True,  # all of it is the stack's own: what was edited by hand becomes as declared
+        enable_secret_mutable=True,  # a rotation changes keys under running pods: no file is gone meanwhile
     )
     namespace = _namespace(stack, provider)
     priorities = [_priority(stack, which, provider) for which in PRIORITIES]

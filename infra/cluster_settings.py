@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from infra.reading import Section, listed, nearest
+from infra.reading import Section, listed, nearest, positive_share
 
 KUBERNETES: Final = "kubernetes"  # the backend's name, and the setting's
 ACCESS_MODES: Final = ("ReadWriteOnce", "ReadWriteMany")
@@ -75,7 +75,7 @@ def read(top: Section, backend: str) -> Cluster | None:
             "seccompProfile", "", r"[^/\s].*", "a path below the kubelet's folder of profiles"
         ),
         volumes=_volumes(section),
-        cpu_requests=section.value("cpuRequests", "a number above 0, at most 1", _share, 1.0),
+        cpu_requests=section.value("cpuRequests", "a number above 0, at most 1", positive_share, 1.0),
         autoscaling=section.flag("autoscaling", default=False),
     )
     section.close()
@@ -94,10 +94,6 @@ def _volumes(section: Section) -> dict[str, int]:
                 f"allowed: {listed(STATEFUL)}{nearest(name, STATEFUL)}"
             )
     return found
-
-
-def _share(raw: object) -> float | None:
-    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) and 0 < raw <= 1 else None
 
 
 def check_ports(ports: Mapping[str, int], cluster: Cluster | None) -> list[str]:

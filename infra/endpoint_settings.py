@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from infra.reading import MISSING, Section, listed, nearest
+from infra.reading import MISSING, Section, listed, nearest, positive_share, share
 from workloads.plans.rollouts import Rollout
 
 ALL_TRAFFIC: Final = 100  # percent
@@ -61,7 +61,7 @@ def read(top: Section) -> dict[str, DeclaredEndpoint]:
 
 
 def _logging(section: Section) -> tuple[float, str]:
-    rate = section.value("samplingRate", "a share above 0, at most 1", lambda raw: _share(raw) or None, MISSING)
+    rate = section.value("samplingRate", "a share above 0, at most 1", positive_share, MISSING)
     folder = section.text("folder", "", pattern=FOLDER, wanted="a gs://bucket/folder, with letters, digits and ._-")
     section.close()
     return rate, folder
@@ -91,10 +91,10 @@ def _rollout(section: Section) -> Rollout:
         steps=section.value("steps", "percents that rise to 100, such as [5, 25, 50, 100]", _steps, usual.steps),
         step_s=section.number("stepSeconds", usual.step_s),
         min_requests=section.whole("minRequests", usual.min_requests, low=1),
-        max_error_rate=section.value("maxErrorRate", "a share from 0 to 1", _share, usual.max_error_rate),
+        max_error_rate=section.value("maxErrorRate", "a share from 0 to 1", share, usual.max_error_rate),
         max_latency_ms=section.number("maxLatencyMs", usual.max_latency_ms),
         max_latency_ratio=section.number("maxLatencyRatio", usual.max_latency_ratio),
-        max_error_rate_over_live=section.value("maxErrorRateOverLive", "a share from 0 to 1", _share, None),
+        max_error_rate_over_live=section.value("maxErrorRateOverLive", "a share from 0 to 1", share, None),
     )
     section.close()
     return rollout
@@ -105,11 +105,6 @@ def _steps(raw: object) -> tuple[int, ...] | None:
         return None
     rises = raw == sorted(set(raw)) and raw[:1] > [0]
     return tuple(raw) if rises and raw[-1] == ALL_TRAFFIC else None
-
-
-def _share(raw: object) -> float | None:
-    is_share = isinstance(raw, int | float) and not isinstance(raw, bool) and 0 <= raw <= 1
-    return float(raw) if is_share else None  # type: ignore[arg-type]  # a number, by the line before
 
 
 def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str], buckets: Collection[str]) -> list[str]:
@@ -123,19 +118,19 @@ def check(name: str, endpoint: DeclaredEndpoint, machine_types: Collection[str],
                 f'{path}.models[{index}].machineType is "{model.machine_type}"; '
                 f"allowed: {listed(machine_types)}" + nearest(model.machine_type, machine_types)
             )
-        bucket = model.artifact_uri.removeprefix("gs://").split("/")[0]
-        if bucket not in buckets:
-            found.append(
-                f"{path}.models[{index}].artifactUri is in {bucket}, which cairn:buckets does not list; add it"
-            )
-    bucket = endpoint.log_folder.removeprefix("gs://").split("/")[0]
-    if bucket and bucket not in buckets:
-        found.append(f"{path}.logging.folder is in {bucket}, which cairn:buckets does not list; add it")
+        found += _check_bucket(f"{path}.models[{index}].artifactUri", model.artifact_uri, buckets)
+    if endpoint.log_folder:
+        found += _check_bucket(f"{path}.logging.folder", endpoint.log_folder, buckets)
     found += _check_newcomers(path, endpoint.models)
     total = sum(model.traffic for model in endpoint.models)
     if total != ALL_TRAFFIC:
         found.append(f"{path}.models: traffic adds up to {total}, it must be {ALL_TRAFFIC}")
     return found
+
+
+def _check_bucket(path: str, uri: str, buckets: Collection[str]) -> list[str]:
+    bucket = uri.removeprefix("gs://").split("/")[0]
+    return [] if bucket in buckets else [f"{path} is in {bucket}, which cairn:buckets does not list; add it"]
 
 
 def _check_newcomers(path: str, models: tuple[EndpointModel, ...]) -> list[str]:

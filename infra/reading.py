@@ -15,6 +15,16 @@ MISSING: Final[Any] = object()
 MEMORY: Final = re.compile(r"^(\d+(?:\.\d+)?)(Mi|Gi)$")
 
 
+def share(raw: object) -> float | None:
+    """A number from 0 to 1; None for anything else, as `Section.value` wants it."""
+    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) and 0 <= raw <= 1 else None
+
+
+def positive_share(raw: object) -> float | None:
+    """The same above 0."""
+    return share(raw) or None
+
+
 class SettingsError(Exception):
     """Everything that is wrong with the stack's config, one problem a line."""
 

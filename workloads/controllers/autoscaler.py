@@ -96,23 +96,17 @@ class Autoscaler:
 
     def _settle(self, endpoint: str, model: DeployedModel) -> None:
         now = timestamp(self._platform.now())
-
-        def change(_: Json, entries: dict[str, Json]) -> None:
-            if model.id in entries:
-                settle(entries[model.id], model, now)
-
-        self._rows.change(endpoint, change)
+        self._rows.change_entry(endpoint, model.id, lambda entry: settle(entry, model, now))
 
     def _drop(self, endpoint: str, model_id: str, why: str) -> None:
-        def change(_: Json, entries: dict[str, Json]) -> None:
-            if model_id in entries:
-                give_up(entries[model_id])
-                entries[model_id]["note"] = why
+        def change(entry: Json) -> None:
+            give_up(entry)
+            entry["note"] = why
 
-        self._rows.change(endpoint, change)
+        self._rows.change_entry(endpoint, model_id, change)
 
     def _say(self, endpoint: str, model_id: str, text: str) -> None:
         """In the model's status, until something else is said."""
         entry = self._rows.entry(endpoint, model_id)
         if entry is not None and entry.get("note", "") != text:
-            self._rows.change(endpoint, lambda _, entries: entries[model_id].update(note=text))
+            self._rows.change_entry(endpoint, model_id, lambda entry: entry.update(note=text))

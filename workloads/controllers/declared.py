@@ -6,7 +6,7 @@ from typing import Any
 
 from workloads import contract
 from workloads.controllers import rollouts
-from workloads.controllers.endpoint_rows import EndpointRows, deployed
+from workloads.controllers.endpoint_rows import EndpointRows, current, deployed
 from workloads.controllers.platform import Json, Platform, timestamp
 from workloads.plans import shadows
 from workloads.plans.names import resource_id
@@ -64,7 +64,7 @@ def _apply(message: Json, entries: dict[str, Json], wanted: Models, usual: Json,
     split = {k: v for k, v in message.get("trafficSplit", {}).items() if k not in old}
     message["trafficSplit"] = {**split, **rollouts.split(entries)}
     message["labels"] = {**shadows.without(message.get("labels", {}), old), **_labels(wanted)}
-    for key in _endpoint_message(DeployedModel.from_json(entry["model"]) for entry in old.values()):
+    for key in _endpoint_message(map(current, old.values())):
         message.pop(key, None)
     message.update({**usual, **_endpoint_message(wanted.values())})
 

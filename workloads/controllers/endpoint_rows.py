@@ -109,6 +109,15 @@ class EndpointRows:
 
         return self._platform.store.update(endpoint, apply)
 
+    def change_entry(self, endpoint: str, model_id: str, change: Callable[[Json], None]) -> None:
+        """Let `change` edit a deployed model's entry, if it is still there."""
+
+        def apply(_: Json, entries: dict[str, Json]) -> None:
+            if model_id in entries:
+                change(entries[model_id])
+
+        self.change(endpoint, apply)
+
     def reserve(self, endpoint: str, model: DeployedModel, change: Callable[[Json, dict[str, Json]], None]) -> None:
         """The same, if the model's servers fit beside everything else.
 

@@ -75,17 +75,11 @@ class Endpoints:
 
     def _sign(self, endpoint: str, model_id: str, entry: Json) -> None:
         """The servers' token follows the signing key: after two rotations the first one opens nothing any more."""
-        signer = self._servers.signer
-        if entry.get("signer") == signer or entry.get("declared"):
+        if entry.get("declared") or entry.get("signer") == (signer := self._servers.signer):
             return
         if needed(entry).replicas:
             self._servers.refresh(needed(entry))
-
-        def signed(_: Json, entries: dict[str, Json]) -> None:
-            if model_id in entries:
-                entries[model_id]["signer"] = signer
-
-        self._rows.change(endpoint, signed)
+        self._rows.change_entry(endpoint, model_id, lambda entry: entry.update(signer=signer))
 
     def _note(self, row: Resource, model_id: str, entry: Json, containers: Sequence[Container]) -> None:
         """That the servers that were too many are gone, and of a model that follows its load how many there are."""

@@ -13,12 +13,7 @@ from workloads.plans.errors import InvalidWish
 
 KIND: Final = "deployed_model"
 # Not in labels that don't need them: those are as before.
-_LATER: Final = (
-    "rollout",
-    "completes",
-    "shadow",
-    "endpoint_message",
-)
+_LATER: Final = ("rollout", "completes", "shadow", "endpoint_message")
 Json = Mapping[str, Any]
 
 

@@ -76,8 +76,11 @@ class KubernetesEngine:
             return
         wanted = objects.secret(group, self._place, {**objects.deployment(group, self._place), **owner})
         if wanted:
-            self._api.delete(SECRETS, objects.secret_name(group.name))
-            self._api.create(SECRETS, wanted)
+            self._replace_secret(wanted)
+
+    def _replace_secret(self, secret: Json) -> None:
+        self._api.delete(SECRETS, secret["metadata"]["name"])
+        self._api.create(SECRETS, secret)
 
     def renew(self, group: Group, index: int) -> bool:
         """Only the one of a Job that has no other: an index is tried once."""
@@ -111,8 +114,7 @@ class KubernetesEngine:
                 self._api.create(SECRETS, secret)
             except Conflict:
                 if is_new:  # left by an owner of the same name that somebody else removed: it is about to be collected
-                    self._api.delete(SECRETS, secret["metadata"]["name"])
-                    self._api.create(SECRETS, secret)
+                    self._replace_secret(secret)
         cache.reach(owner["metadata"]["resourceVersion"])
         return owner
 

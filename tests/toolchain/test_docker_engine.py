@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,3 +51,24 @@ def test_the_service_manager_starts_it_where_one_runs(tmp_path: Path, monkeypatc
     shell.effect = lambda _command, _cwd: setattr(shell, "answers", ANSWERS)
     assert docker_engine.step(machine(tmp_path), shell).do() == "20.10.24 (API 1.41, amd64), started"
     assert shell.ran == ["sudo -n systemctl start docker"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [("-C PREROUTING", ["--userland-proxy=false"]), ("-I PREROUTING", ["--userland-proxy=false"]), ("no rule", [])],
+)
+def test_published_ports_are_the_kernels_where_a_rule_guards_the_loopback(
+    rule: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule is there or is made before the engine starts; where it can't be, the engine keeps its proxy."""
+    shell, started = FakeShell({f"-t raw {rule}": Answer(0, "")}), list[list[str]]()
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def start(command: list[str], **_: object) -> None:
+        started.append(command)
+        shell.answers = ANSWERS
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    docker_engine.step(machine(tmp_path), shell).do()
+    assert started == [["dockerd", *options]]

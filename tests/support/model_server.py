@@ -9,6 +9,16 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+ODD: dict[str, dict[str, Any]] = {
+    "list": {"body": b"[1, 2]"},
+    "empty": {"body": b"{ }"},
+    "large": {"body": json.dumps({"predictions": ["x" * 100] * 20_000}).encode()},
+    "fail": {"status": 500},
+    "refuse": {"status": 400},
+    "text": {"content_type": "text/plain"},
+    "cut": {"missing": 1},
+}  # how an answer differs, by mode
+
 
 class Handler(BaseHTTPRequestHandler):
     """Vertex's contract, loosely: any path is a predict route."""
@@ -35,35 +45,25 @@ class Handler(BaseHTTPRequestHandler):
         body = json.dumps(seen).encode()
         if mode == "die":
             os._exit(3)
-        elif mode == "list":
-            self._answer(b"[1, 2]")
-        elif mode == "empty":
-            self._answer(b"{ }")
-        elif mode == "fail":
-            self._answer(body, 500)
-        elif mode == "slow":
+        if mode == "slow":
             time.sleep(2)
-            self._answer(body)
-        elif mode == "refuse":
-            self._answer(body, 400)
-        elif mode == "text":
-            self._answer(body, content_type="text/plain")
-        elif mode == "large":
-            self._answer(json.dumps({"predictions": ["x" * 100] * 20_000}).encode())
-        elif mode.startswith("chunked"):
+        if mode == "complete":
+            body = b"{" + self.headers.get("X-Cairn-Answer", "").encode() + body[1:]
+        if mode.startswith("chunked"):
             self._chunked(b"  " + body if mode == "chunked-space" else body)
         else:
-            self._answer(body)
+            self._answer(**{"body": body, **ODD.get(mode, {})})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Keep the log for what matters."""
 
-    def _answer(self, body: bytes, status: int = 200, content_type: str = "application/json") -> None:
+    def _answer(self, body: bytes, status: int = 200, content_type: str = "application/json", missing: int = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection |= bool(missing)
 
     def _chunked(self, body: bytes) -> None:
         self.send_response(200)

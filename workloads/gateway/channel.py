@@ -10,9 +10,9 @@ import json
 import socket
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from workloads.gateway.request_log import SYNC_S, Record, Spool
+from workloads.gateway.request_log import MEMBERS_BEGIN, SYNC_S, Record, Spool
 from workloads.gateway.shadows import Original, Shadows
 from workloads.gateway.splits import PREFIX
 
@@ -44,15 +44,16 @@ class Message:
         """As it is logged; None if it is not.
 
         Raises:
-            ValueError, TypeError: `about` is none.
+            ValueError, TypeError, KeyError: `about` is none.
         """
         if not self.about:
             return None
         word, _, request_id = self.about.partition(".")
-        known: dict[str, str] = json.loads(base64.b64decode(word, validate=True))
+        known: dict[str, Any] = json.loads(base64.b64decode(word, validate=True))
+        answered = _without_members(self.answered, known.pop("added"))
         if request_id:
             known["request_id"] = request_id
-        return Record(**known, request_payload=_payload(self.original.body), response_payload=_payload(self.answered))
+        return Record(**known, request_payload=_payload(self.original.body), response_payload=_payload(answered))
 
 
 def parse(line: bytes) -> Message:
@@ -75,6 +76,13 @@ def parse(line: bytes) -> Message:
 
 def _body(word: bytes) -> bytes | None:
     return None if word == _NONE else base64.b64decode(word, validate=True)
+
+
+def _without_members(body: bytes | None, added: int) -> bytes | None:
+    """What the model itself answered: only a successful prediction begins with the platform's members."""
+    if body and added and body.startswith(MEMBERS_BEGIN):
+        return b"{" + body[1 + added :]
+    return body
 
 
 def _payload(body: bytes | None) -> tuple[str, ...]:
@@ -119,7 +127,7 @@ class Channel:
                 self._spool.add(record, time.time())
             if message.shadows:
                 self._shadows.take(message.original, message.shadows, record.request_id if record else "")
-        except (ValueError, TypeError, binascii.Error, OSError) as error:
+        except (ValueError, TypeError, KeyError, binascii.Error, OSError) as error:
             self._spool.dropped += 1
             print(f"gateway: a logged or copied prediction is lost: {error}", flush=True)
 

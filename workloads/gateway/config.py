@@ -186,26 +186,15 @@ def _model(endpoint: Endpoint, model: DeployedModel, places: Places) -> str:
 def _completed(endpoint: Endpoint, model: DeployedModel) -> list[str]:
     """Who adds the platform's members to an answer: servers that can, since the filter takes as long as all else here.
 
-    Of a logged endpoint the filter does, which keeps what the model itself answered. A shadow's answer needs none.
+    The filter also keeps answers for the log. A shadow's answer needs no members.
     """
+    if model.completes:
+        predicts = "{ var(txn.verb) -m str predict }"
+        asked = f"    http-request set-header {contract.HEADER_ANSWER} {quoted(model.members)} if {predicts}"
+        return [*([] if model.shadow else [asked]), *(sampling.answers() if endpoint.log else [])]
     if model.shadow and endpoint.log is None:
         return []
-    if model.completes and endpoint.log is None:
-        # As a format, in which a percent sign means something.
-        members = quoted(answer_fields(model).replace("%", "\\u0025"))
-        return [f"    http-request set-header {contract.HEADER_ANSWER} {members} if {{ var(txn.verb) -m str predict }}"]
-    return [f"    filter lua.prediction {quoted(answer_fields(model))} {LARGEST}"]
-
-
-def answer_fields(model: DeployedModel) -> str:
-    """What the platform adds to an answer's JSON object, as the text of members with a comma at the end."""
-    members = {
-        "deployedModelId": model.id,
-        "model": model.model,
-        "modelVersionId": model.model_version_id,
-        "modelDisplayName": model.display_name,
-    }
-    return json.dumps(members, separators=(",", ":"))[1:-1] + ","
+    return [f"    filter lua.prediction {quoted(model.members)} {LARGEST}"]
 
 
 def error_body(code: int, message: str) -> str:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+MEMBERS_BEGIN: Final = b'{"deployedModelId":'  # an answer to which its server added what routes.py tells
 LARGEST: Final = 24_000  # bytes of a body; two of them in base64 and the rest fit HAProxy's longest line (65,535)
 SYNC_S: Final = 1.0
 SEGMENT_S: Final = 10.0  # how long a segment is open
@@ -26,9 +27,12 @@ _OPEN: Final = ".open"
 _DONE: Final = ".jsonl"
 
 
-def about(endpoint: str, model_id: str, folder: str) -> str:
-    """One word that a sampled request carries through HAProxy: whose it is and where it is to go."""
-    known = {"endpoint": endpoint, "deployed_model_id": model_id, "folder": folder}
+def about(endpoint: str, model_id: str, folder: str, added: int) -> str:
+    """One word that a sampled request carries through HAProxy: whose it is and where it is to go.
+
+    With `added`, how many bytes of a successful answer the platform had its server add.
+    """
+    known = {"endpoint": endpoint, "deployed_model_id": model_id, "folder": folder, "added": added}
     return base64.b64encode(json.dumps(known).encode()).decode()
 
 

@@ -45,6 +45,21 @@ class DeployedModel:
     completes: bool = False
     shadow: int = 0
 
+    @property
+    def members(self) -> str:
+        """What the platform adds to an answer's JSON object, as the text of members with a comma at the end.
+
+        Quotes and percent signs, which mean something in HAProxy's configuration, are written as escapes.
+        """
+        members = {
+            "deployedModelId": self.id,
+            "model": self.model,
+            "modelVersionId": self.model_version_id,
+            "modelDisplayName": self.display_name,
+        }
+        text = json.dumps(members, separators=(",", ":"))[1:-1] + ","
+        return text.replace("'", "\\u0027").replace("%", "\\u0025")
+
 
 @dataclass(frozen=True)
 class Log:

@@ -3,11 +3,12 @@
 import json
 import threading
 import time
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
 
-from tests.integration.images.test_gateway import ENDPOINT, WORKLOAD, Gateway, measured, model, server, table
+from tests.integration.images.test_gateway import ADDED, ENDPOINT, WORKLOAD, Gateway, measured, model, server, table
 from tests.support.lab import Lab, wait_for
 from workloads.gateway.request_log import LARGEST, SEGMENT_S
 
@@ -93,6 +94,32 @@ def test_predictions_are_logged_as_they_were(logged: Gateway) -> None:
     for _ in "twice":
         assert logged.ask("DELETE", f"/requests/{name}", port=logged.agent)[0] == 200
     assert logged.ask("GET", f"/requests/{name}", port=logged.agent)[0] == 404
+
+
+def test_answers_that_their_server_completes_are_logged_as_the_model_gave_them(logged: Gateway) -> None:
+    """The client sees the platform's members, the log does not; an error and rawPredict have none.
+
+    What is too large comes whole to the client and is left out of the log; so is what was cut off.
+    """
+    wish = logging_table(1.0)
+    wish["endpoints"][0]["deployedModels"][0]["completes"] = True
+    assert logged.put(wish) == (200, {})
+    answered = json.loads(logged.predict("complete")[2])
+    assert answered["predictions"] == [1]
+    assert answered | ADDED == answered
+    assert logged.predict("fail")[0] == 500
+    assert json.loads(logged.predict(verb="rawPredict")[2])["predictions"] == [1]
+    assert len(logged.predict("large")[2]) > 20_000 * 100
+    with pytest.raises(IncompleteRead):
+        logged.predict("cut")
+    found = wait_for("five predictions are there", lambda: len(all_ := rows(logged)) == 5 and all_, 30)
+    complete, failed, raw, large, cut = found
+    for row in (complete, failed, raw):
+        answer = json.loads(row["response_payload"][0])
+        assert answer["predictions"] == [1]
+        assert "deployedModelId" not in answer
+    for row in (large, cut):
+        assert (len(row["request_payload"]), row["response_payload"]) == (1, [])
 
 
 def test_a_share_is_sampled_and_none_without_logging(logged: Gateway) -> None:

@@ -15,7 +15,7 @@ from workloads.gateway.shadows import Original, Shadows
 
 ENDPOINT = "projects/p/locations/l/endpoints/9"
 FOLDER = "gs://b/f"
-WORD = about(ENDPOINT, "1", FOLDER)
+WORD = about(ENDPOINT, "1", FOLDER, added=0)
 
 
 def message(asked: str = "e30=", answered: str = "W10=", word: str = WORD, shadows: str = "-") -> bytes:
@@ -53,6 +53,21 @@ def test_a_message_is_read_whole() -> None:
     found = parse(message(word="-", shadows=",2,x-3"))
     assert (found.original.body, found.shadows, found.record()) == (b"{}", ("2", "x-3"), None)
     assert parse(message("-", word="-", shadows=",2")).original.body is None
+
+
+@pytest.mark.parametrize(
+    ("answered", "logged"),
+    [
+        (b'{"deployedModelId":"1","model":"m",%s', b"{%s"),
+        (b'{"predictions":[1],%s', None),
+        (b'{"error":{},%s', None),
+    ],
+)
+def test_what_a_server_added_to_its_answer_is_not_logged(answered: bytes, logged: bytes | None) -> None:
+    """The members of a successful prediction go; any other answer stays as it is."""
+    members, rest = '"deployedModelId":"1","model":"m",', b'"predictions":[2]}'
+    line = message(answered=base64.b64encode(answered % rest).decode(), word=about(ENDPOINT, "1", FOLDER, len(members)))
+    assert record(line).response_payload == (((logged or answered) % rest).decode(),)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_any_display_name_comes_back_from_the_quotes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["it's", 'with "quotes"', "%[src] 100% \\"])
 def test_servers_that_complete_their_answers_need_no_filter(name: str) -> None:
-    """They get the members as a header, in which no format is left; a logged endpoint has the filter all the same."""
+    """They get the members as a header, in which no format is left; of a logged endpoint too."""
     wish = model(displayName=name, completes=True)
     (line,) = [each for each in rendered(parse(text(wish))).splitlines() if "set-header X-Cairn-Answer" in each]
     members = shlex.split(line)[3]
@@ -74,8 +74,9 @@ def test_servers_that_complete_their_answers_need_no_filter(name: str) -> None:
     assert "lua.prediction" not in rendered(parse(text(wish)))
     endpoint = parse(text(wish)).endpoints[0]
     logged = rendered(Table((replace(endpoint, log=Log(1.0, "gs://b/f")),)))
-    assert "filter lua.prediction" in logged
-    assert "set-header X-Cairn-Answer" not in logged
+    assert "lua.prediction" not in logged
+    assert "set-header X-Cairn-Answer" in logged
+    assert "http-response set-var(txn.answered) res.body if" in logged
 
 
 def test_endpoints_are_found_under_each_api_version_and_only_with_traffic() -> None:

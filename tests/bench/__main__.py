@@ -8,10 +8,16 @@ import argparse
 import httpx
 
 import cairn
-from tests.bench import batch, jobs, peers, predictions, provisioning, request_logs
+from tests.bench import batch, jobs, peers, predictions, provisioning, request_logs, runtimes
 from workloads import contract
 
-ON_A_STACK = {"jobs": jobs.run, "predictions": predictions.run, "batch": batch.run, "logging": request_logs.run}
+ON_A_STACK = {
+    "jobs": jobs.run,
+    "predictions": predictions.run,
+    "runtimes": runtimes.run,
+    "batch": batch.run,
+    "logging": request_logs.run,
+}
 PROVISIONING = "provisioning"
 
 

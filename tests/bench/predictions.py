@@ -34,21 +34,27 @@ def trained() -> bytes:
     return buffer.getvalue()
 
 
-def deploy(connection: cairn.Connection, model: bytes) -> tuple[aiplatform.Model, aiplatform.Endpoint]:
-    """The model, served."""
+def deploy(
+    connection: cairn.Connection, model: bytes, **environment: str
+) -> tuple[aiplatform.Model, aiplatform.Endpoint]:
+    """The model, served, with these variables for its servers."""
     folder = f"{connection.staging_bucket}/bench"
     blob = storage.Blob.from_uri(f"{folder}/model.joblib", client=storage.Client())
     blob.upload_from_string(model)
     uploaded = aiplatform.Model.upload(
-        display_name="bench", artifact_uri=folder, serving_container_image_uri=SERVING, sync=True
+        display_name="bench",
+        artifact_uri=folder,
+        serving_container_image_uri=SERVING,
+        serving_container_environment_variables=environment,
+        sync=True,
     )
     return uploaded, uploaded.deploy(machine_type=MACHINE)
 
 
-def timed(http: httpx.Client, url: str) -> float:
+def timed(http: httpx.Client, url: str, body: object = BODY) -> float:
     """Seconds of one prediction."""
     started = time.perf_counter()
-    http.post(url, json=BODY).raise_for_status()
+    http.post(url, json=body).raise_for_status()
     return time.perf_counter() - started
 
 

@@ -13,6 +13,14 @@ from toolchain.steps import Step
 NAME = "Go toolchain"
 # From 1.21 on, `go` fetches the very version that a go.mod asks for.
 OLDEST = (1, 21)
+BUILDING = {
+    "CGO_ENABLED": "0",
+    # A flag that the user has set for other work must not change what is built here.
+    "GOFLAGS": "-buildvcs=false",
+    # The compiler collects its garbage less often, which spares a fifth of its time, but is not to grow beyond this.
+    "GOGC": "400",
+    "GOMEMLIMIT": "1GiB",
+}
 
 
 def step(machine: Machine, shell: Shell) -> Step:
@@ -73,5 +81,4 @@ def build(
     """Build one static program from a committed go.mod; go.sum holds the hashes of all that it is made of."""
     words = [command(machine, shell), "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", str(out), package]
     remedy = "see that a Go module proxy is reached (go env GOPROXY), then repeat: what is built already is kept"
-    # GOFLAGS: a flag that the user has set for other work must not change what is built here.
-    shell.run(log, words, remedy, env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **(target or {})}, cwd=module)
+    shell.run(log, words, remedy, env={**BUILDING, **(target or {})}, cwd=module)

@@ -5,7 +5,10 @@ cache), and `repoDigest` is the image's id where it was not pushed. Nothing is b
 `buildOnPreview` either.
 """
 
+import fcntl
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
@@ -13,7 +16,7 @@ from toolchain.plugins.common.table import Kind, Problem, Property
 from toolchain.plugins.common.values import UNKNOWN, Properties, Secret, has_unknown, plain
 from toolchain.plugins.docker.build_context import BuildContext, build_context
 from toolchain.plugins.docker.engine import Engine, doing
-from toolchain.plugins.docker.images import inspect_image, until_cancelled
+from toolchain.plugins.docker.images import POLL_SECONDS, inspect_image, until_cancelled
 
 DIGEST = "contextDigest"
 BUILD_FIELDS = f"addHosts args builderVersion cacheFrom context {DIGEST} dockerfile network platform target"
@@ -109,7 +112,7 @@ class Image(Resource):
 
     def _build(self, call: Call, name: str, build: dict[str, Any], context: BuildContext) -> None:
         step, lines = "the first step", deque[str](maxlen=OUTPUT_LINES)
-        with context.archive() as archive, doing(f"build the image {name}"):
+        with context.archive() as archive, _alone(call, name, context), doing(f"build the image {name}"):
             stream = self._engine.client().build(
                 fileobj=archive,
                 custom_context=True,
@@ -145,6 +148,26 @@ class Image(Resource):
                 digest = message.get("aux", {}).get("Digest", digest)
         repository, _, tag = name.rpartition(":")
         return f"{name if '/' in tag or not repository else repository}@{digest}"
+
+
+@contextmanager
+def _alone(call: Call, name: str, context: BuildContext) -> Iterator[None]:
+    """One build of a Dockerfile at a time: two at once would both do all the work, the second finds it in the cache."""
+    said = False
+    with context.dockerfile.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not said:
+                    call.status(f"waiting for another build of {context.dockerfile}")
+                said = True
+            except OSError:
+                break  # a file system without locks: then both do the work
+            if call.cancelled.wait(POLL_SECONDS):
+                raise ProviderError(f"interrupted while waiting to build {name}; nothing of it is kept")
+        yield
 
 
 def _context(build: dict[str, Any]) -> BuildContext:

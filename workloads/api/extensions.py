@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from workloads import tokens
 from workloads.api import auth, health, shadows
 from workloads.api.errors import invalid
 from workloads.api.handlers import Context, Json
+from workloads.api.resources.custom_jobs import RUNNING as HOLDING
 from workloads.api.vertex.messages import timestamp
 from workloads.plans import rollouts
 from workloads.plans.machines import Demand
@@ -46,16 +47,16 @@ class Extensions:
         """Services, capacity in use, the queue, rollouts, and shadows."""
         auth.require_person(self.principal(request), "read the stack's status")
         services = await health.services(self.context)
-        parts = await run_in_threadpool(
-            lambda: {"capacity": self._capacity(), "queue": self._queue(), "rollouts": self._rollouts()}
-        )
-        beside = await shadows.shown(self.context, self.keys)
-        return JSONResponse({"services": services, **parts, "shadows": beside})
+        endpoints = await run_in_threadpool(lambda: self.context.store.list("endpoints"))
+        capacity, queue = await run_in_threadpool(lambda: (self._capacity(endpoints), self._queue()))
+        beside = await shadows.shown(self.context, self.keys, endpoints)
+        parts = {"capacity": capacity, "queue": queue, "rollouts": _rollouts(endpoints), "shadows": beside}
+        return JSONResponse({"services": services, **parts})
 
-    def _capacity(self) -> Json:
+    def _capacity(self, endpoints: Sequence[Resource]) -> Json:
         config = self.context.config
-        rows = [row for kind in (*JOBS, "endpoints") for row in self.context.store.list(kind)]
-        used = sum((_reserved(row) for row in rows if row.state not in FINAL), Demand())
+        jobs = [row for kind in JOBS for row in self.context.store.list(kind, states=[*HOLDING])]
+        used = sum((_reserved(row) for row in (*jobs, *endpoints)), Demand())
         gpus = {
             kind: {"used": used.gpus.get(kind, 0), "total": each.count} for kind, each in config.accelerators.items()
         }
@@ -77,22 +78,6 @@ class Extensions:
                 "since": timestamp(row.create_time),
             }
             for position, row in enumerate(waiting, 1)
-        ]
-
-    def _rollouts(self) -> list[Json]:
-        """New versions of declared endpoints on the way to their traffic, or where that has ended, and why."""
-        rows = self.context.store.list("endpoints")
-        return [
-            {
-                "endpoint": row.name,
-                "deployed_model": model_id,
-                "state": entry["rollout"]["state"],
-                "traffic": rollouts.share(entry["rollout"]),
-                "reason": entry["rollout"]["reason"],
-            }
-            for row in rows
-            for model_id, entry in row.status.get("deployed", {}).items()
-            if entry.get("rollout")
         ]
 
     async def usage(self, request: Request) -> Response:
@@ -190,3 +175,19 @@ def _json_line(line: LogLine) -> str:
     return (
         json.dumps({"seq": line.seq, "time": timestamp(line.time), "replica": line.replica, "text": line.text}) + "\n"
     )
+
+
+def _rollouts(endpoints: Sequence[Resource]) -> list[Json]:
+    """New versions of declared endpoints on the way to their traffic, or where that has ended, and why."""
+    return [
+        {
+            "endpoint": row.name,
+            "deployed_model": model_id,
+            "state": entry["rollout"]["state"],
+            "traffic": rollouts.share(entry["rollout"]),
+            "reason": entry["rollout"]["reason"],
+        }
+        for row in endpoints
+        for model_id, entry in row.status.get("deployed", {}).items()
+        if entry.get("rollout")
+    ]

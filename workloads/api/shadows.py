@@ -1,23 +1,23 @@
 """How shadows do beside the live models, as the gateway has measured both on the same requests; for the status."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import httpx
-from starlette.concurrency import run_in_threadpool
 
 from workloads import contract, tokens
 from workloads.api.handlers import Context, Json
 from workloads.plans import shadows
 from workloads.plans.measures import Measured
+from workloads.store import Resource
 
 TIMEOUT_S: Final = 2.0
 TOKEN_S: Final = 60
 
 
-async def shown(context: Context, keys: tokens.Keys) -> list[Json]:
-    """Every shadow of the stack; none while the gateway does not answer, which the status tells by itself."""
-    rows = await run_in_threadpool(lambda: context.store.list("endpoints"))
-    if not any(shadows.shares(row.message) for row in rows):
+async def shown(context: Context, keys: tokens.Keys, endpoints: Sequence[Resource]) -> list[Json]:
+    """Every shadow of these endpoints; none while the gateway does not answer, which the status tells by itself."""
+    if not any(shadows.shares(row.message) for row in endpoints):
         return []
     token = tokens.sign(tokens.Principal(contract.API_HOST, tokens.ROLE_ADMIN), context.config.stack, keys, TOKEN_S)
     try:

@@ -54,7 +54,7 @@ def agent() -> Iterator[str]:
 def shown(context: Context, url: str) -> list[Json]:
     """What the status has of them, with the agent there."""
     here = replace(context, config=replace(context.config, gateway_agent_url=url))
-    found: list[Json] = anyio.run(shadows.shown, here, KEY)
+    found: list[Json] = anyio.run(shadows.shown, here, KEY, context.store.list("endpoints"))
     return found
 
 

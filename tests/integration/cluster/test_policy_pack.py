@@ -43,7 +43,7 @@ class Project:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
         if shutil.which("pulumi", path=self.environment["PATH"]) is None:
-            pytest.skip("needs the Pulumi CLI: `make setup`")
+            pytest.fail("needs the Pulumi CLI: `make setup`")
         (folder / "state").mkdir()
         (folder / "Pulumi.yaml").write_text("name: policies\nruntime: python\n")
         (folder / "__main__.py").write_text(PROGRAM)

@@ -31,7 +31,7 @@ def engine() -> Iterator[docker.DockerClient]:
         client = docker.from_env()
         client.images.get(BASE_IMAGE)
     except DockerException as problem:
-        pytest.skip(f"needs a Docker engine with {BASE_IMAGE}: {problem}")
+        pytest.fail(f"needs a Docker engine with {BASE_IMAGE}: {problem}")
     yield client
     client.close()
 
@@ -42,7 +42,7 @@ def pulumi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     machine = Machine(ROOT, os.environ)
     environment = {**os.environ, "PATH": machine.pulumi_variables()["PATH"]}
     if shutil.which("pulumi", path=environment["PATH"]) is None:
-        pytest.skip("needs the Pulumi CLI: `make setup`")
+        pytest.fail("needs the Pulumi CLI: `make setup`")
     environment |= {
         "PULUMI_HOME": str(tmp_path_factory.mktemp("pulumi-home")),
         "PULUMI_CONFIG_PASSPHRASE": "test",
@@ -96,7 +96,7 @@ def kubeconfig() -> str:
         config.load_kube_config(path)
         client.VersionApi().get_code()
     except (ConfigException, ApiException, HTTPError) as problem:
-        pytest.skip(f"needs a Kubernetes cluster ($KUBECONFIG, or `python3 -m toolchain cluster up`): {problem}")
+        pytest.fail(f"needs a Kubernetes cluster ($KUBECONFIG, or `python3 -m toolchain cluster up`): {problem}")
     return path
 
 
@@ -107,7 +107,7 @@ def pod_image(engine: docker.DockerClient, kubeconfig: str) -> Iterator[str]:
     engine.images.get(BASE_IMAGE).tag(image)
     pushed = engine.images.push(image)
     if "errorDetail" in pushed:
-        pytest.skip(f"needs a registry at {REGISTRY} that the cluster pulls from: {pushed}")
+        pytest.fail(f"needs a registry at {REGISTRY} that the cluster pulls from: {pushed}")
     yield image
     engine.images.remove(image)
 

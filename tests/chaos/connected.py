@@ -17,12 +17,13 @@ from tests.support.stack import Stack, running_stack
 
 @contextmanager
 def connected(trial: Trial) -> Iterator[tuple[Stack, Path]]:
-    """The stack, and a folder for its configs; both are gone at the end."""
+    """The stack, and a folder for other configs of it; both are gone at the end."""
     site = SITES[trial.backend]()
     with (
         site.open(),
+        tempfile.TemporaryDirectory() as own,
         tempfile.TemporaryDirectory() as folder,
-        running_stack(site, Path(folder)) as stack,
+        running_stack(site, Path(own)) as stack,
         pytest.MonkeyPatch.context() as patch,
     ):
         for key, value in stack.variables.items():

@@ -6,13 +6,16 @@ marked: pytest.mark.backends("kubernetes").
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import mlflow
 import pytest
 from google.cloud import storage
 
 import cairn
 from tests.conformance import serving
+from tests.conformance.jobs import eventually
 from tests.support.backends import SITES
 from tests.support.backends.base import Site
 from tests.support.stack import Stack, running_stack
@@ -62,9 +65,24 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def stack(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, up for all tests of its backend."""
+    """A stack of its own, up for all tests of its backend, and removed while it serves what its config declares."""
     with running_stack(site, tmp_path_factory.mktemp("stack")) as running:
         yield running
+        _declare(running, tmp_path_factory.mktemp("end"))
+
+
+def _declare(stack: Stack, folder: Path) -> None:
+    """An endpoint whose model is not there, so its server is not up, but the platform has begun to see to it."""
+    model = {"model": "m", "image": serving.IMAGE, "machineType": serving.MACHINE}
+    model |= {"artifactUri": f"gs://{stack.staging_bucket}/nothing"}
+    stack.changes("up", config=stack.config_with(folder, endpoints={"last": {"models": [model]}}))
+    url = f"{stack.vertex_url}/endpoints/last:predict"
+
+    def is_routed() -> bool:
+        answer = httpx.post(url, json=serving.BODY, headers=stack.headers, timeout=30)
+        return answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+    assert eventually(is_routed, 60), "the declared endpoint never came"
 
 
 @pytest.fixture(scope="session")

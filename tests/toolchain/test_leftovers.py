@@ -10,21 +10,28 @@ def test_labels_are_those_of_the_contract() -> None:
     """The toolchain cannot import the contract before the set-up; this holds the names together."""
     assert leftovers.LABEL_STACK == contract.LABEL_STACK
     assert leftovers.LABEL_MANAGED_BY == contract.LABEL_MANAGED_BY
-    assert leftovers.CONTROLLERS == contract.MANAGED_BY_CONTROLLERS
+    assert leftovers.CONTROLLERS == contract.MANAGED_BY_CONTROLLERS == contract.CONTROLLERS_HOST
+    assert leftovers.LABEL_NETWORK == contract.LABEL_NETWORK
+    assert leftovers.ON_NETWORKS == (contract.GATEWAY_HOST, contract.CONTROLLERS_HOST)
 
 
 def test_controllers_stop_before_their_containers_go() -> None:
-    """Otherwise they would start a replica anew; containers go before volumes, and services leave networks first."""
+    """Otherwise they would start a replica anew; containers go before volumes, and services leave networks first.
+
+    A declared server's network and its server are left to Pulumi, but the services leave it.
+    """
     shell = FakeShell(
         {
             "container inspect": Answer(0, "{}"),
             "--filter network=servers": Answer(0, "gateway\ncontrollers"),
+            "--filter network=declared": Answer(0, "cairn-local-gateway\ncairn-local-model-1-0"),
+            "label=cairn.network": Answer(0, "declared"),
             "docker ps --all": Answer(0, "job-1\njob-2"),
             "docker volume ls": Answer(0, "scratch"),
             "docker network ls": Answer(0, "servers"),
         }
     )
-    made = leftovers.remove_made_by_controllers(shell, "local", "cairn-local-controllers")
+    made = leftovers.remove_made_by_controllers(shell, "local")
     assert [thing.name for thing in made] == ["job-1", "job-2", "scratch", "servers"]
     assert shell.ran == [
         "docker stop --time 10 cairn-local-controllers",
@@ -33,6 +40,7 @@ def test_controllers_stop_before_their_containers_go() -> None:
         "docker network disconnect --force servers gateway",
         "docker network disconnect --force servers controllers",
         "docker network rm servers",
+        "docker network disconnect --force declared cairn-local-gateway",
     ]
 
 

@@ -13,7 +13,9 @@ from toolchain.shell import Shell, ToolchainError
 LABEL_STACK = "cairn.stack"
 LABEL_KIND = "cairn.kind"
 LABEL_MANAGED_BY = "cairn.managed-by"
+LABEL_NETWORK = "cairn.network"  # of a network of model servers
 CONTROLLERS = "controllers"
+ON_NETWORKS = ("gateway", CONTROLLERS)  # the services that the controllers put on those
 KINDS = ("container", "volume", "network")
 REMEDY = "see `docker ps -a`, then repeat"
 
@@ -55,7 +57,7 @@ class Engine:
 
     def stop_made_by_controllers(self) -> list[str]:
         """See Holder."""
-        made = remove_made_by_controllers(self.shell, self.stack, f"cairn-{self.stack}-controllers")
+        made = remove_made_by_controllers(self.shell, self.stack)
         return [f"{thing.kind} {thing.name}" for thing in made]
 
     def left(self) -> list[str]:
@@ -77,8 +79,11 @@ class Thing:
 
 def find(shell: Shell, stack: str, *labels: str) -> list[Thing]:
     """Everything that has the stack's label, and those further labels."""
-    filters = [part for label in (f"{LABEL_STACK}={stack}", *labels) for part in ("--filter", f"label={label}")]
-    return [Thing(kind, name) for kind in KINDS for name in _names(shell, kind, filters)]
+    return [Thing(kind, name) for kind in KINDS for name in _names(shell, kind, _labelled(stack, *labels))]
+
+
+def _labelled(stack: str, *labels: str) -> list[str]:
+    return [part for label in (f"{LABEL_STACK}={stack}", *labels) for part in ("--filter", f"label={label}")]
 
 
 def _names(shell: Shell, kind: str, filters: list[str]) -> list[str]:
@@ -95,12 +100,20 @@ def _names(shell: Shell, kind: str, filters: list[str]) -> list[str]:
     return said.text.split()
 
 
-def remove_made_by_controllers(shell: Shell, stack: str, controllers_container: str) -> list[Thing]:
-    """Stop the controllers, so that nothing new appears, then remove what they made."""
-    if shell.ask(["docker", "container", "inspect", controllers_container]).code == 0:
-        shell.run("down", ["docker", "stop", "--time", "10", controllers_container], REMEDY)
+def remove_made_by_controllers(shell: Shell, stack: str) -> list[Thing]:
+    """Stop the controllers, so that nothing new appears, then remove what they made.
+
+    Declared servers' networks are Pulumi's to remove, which needs them without what the controllers put there.
+    """
+    services = [f"cairn-{stack}-{name}" for name in ON_NETWORKS]
+    if shell.ask(["docker", "container", "inspect", services[-1]]).code == 0:
+        shell.run("down", ["docker", "stop", "--time", "10", services[-1]], REMEDY)
     made = find(shell, stack, f"{LABEL_MANAGED_BY}={CONTROLLERS}")
     _remove(shell, made)
+    for network in _names(shell, "network", _labelled(stack, LABEL_NETWORK)):
+        for container in _on(shell, network):
+            if container in services:
+                _take_off(shell, network, container)
     return made
 
 
@@ -108,13 +121,17 @@ def _remove(shell: Shell, things: list[Thing]) -> None:
     for kind in KINDS:
         names = [thing.name for thing in things if thing.kind == kind]
         for name in names if kind == "network" else ():
-            _empty(shell, name)
+            for container in _on(shell, name):
+                _take_off(shell, name, container)
         if names:
             force = ["--force", "--volumes"] if kind == "container" else []
             shell.run("down", ["docker", kind, "rm", *force, *names], REMEDY)
 
 
-def _empty(shell: Shell, network: str) -> None:
-    """Take the platform's services off a network, stopped ones too, which would not start again without it."""
-    for container in _names(shell, "container", ["--filter", f"network={network}"]):
-        shell.run("down", ["docker", "network", "disconnect", "--force", network, container], REMEDY)
+def _on(shell: Shell, network: str) -> list[str]:
+    """The containers on a network, stopped ones too, which would not start again without it."""
+    return _names(shell, "container", ["--filter", f"network={network}"])
+
+
+def _take_off(shell: Shell, network: str, container: str) -> None:
+    shell.run("down", ["docker", "network", "disconnect", "--force", network, container], REMEDY)

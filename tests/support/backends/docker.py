@@ -1,6 +1,7 @@
 """Docker's side of the conformance suite: this machine's engine."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,9 @@ from cairn.backup.places import DockerPlace, Place
 from tests.support import engine_daemon
 from tests.support.backends import reach
 from tests.support.backends.base import Address, Json, small_config
+from tests.support.environment import ROOT
+from toolchain.shell import RealShell
+from toolchain.stack import leftovers
 from workloads import contract
 
 BASE_IMAGE: Final = "cairn-base:latest"
@@ -65,12 +69,8 @@ class DockerSite:
         return [str(name) for name in [*(each.name for each in _containers(_of(stack))), *networks, *volumes]]
 
     def remove_workloads(self, stack: str) -> None:
-        """Stop the controllers, then remove their containers."""
-        for container in _containers(_of(stack), f"{contract.LABEL_KIND}=job_runner"):
-            container.stop(timeout=10)
-        for container in _containers(_of(stack), f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_CONTROLLERS}"):
-            container.remove(force=True, v=True)
-        remove_networks(docker.from_env(), _of(stack), f"{contract.LABEL_MANAGED_BY}={contract.MANAGED_BY_CONTROLLERS}")
+        """As `make down` begins."""
+        leftovers.Engine(RealShell(ROOT / ".cairn" / "logs", os.environ), stack).stop_made_by_controllers()
 
     def kill(self, stack: str, service: str) -> None:
         """The engine takes a kill for a stop by hand, and does not start the container again."""

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from workloads import contract, tokens
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
+from workloads.api.server import Server
 from workloads.api.storage import ObjectStore, StorageDeps, routes
 from workloads.api.storage.folders import exists
 from workloads.config import PlatformConfig
@@ -50,7 +51,8 @@ def main() -> None:
     registry = open_registry(config, keys, store, exists(deps.store))
     app = create_app(Context(config, store, registry), keys, routes(deps))
     host = "0.0.0.0"  # noqa: S104  the container's own network; only the gateway is published, on loopback
-    uvicorn.run(app, host=host, port=contract.API_PORT, access_log=False, log_config=None, server_header=False)
+    serving = uvicorn.Config(app, host, contract.API_PORT, access_log=False, log_config=None, server_header=False)
+    Server(serving).run(sockets=[serving.bind_socket()])
 
 
 if __name__ == "__main__":

@@ -5,33 +5,56 @@ gateway that opens one for each request, both are requests of clients, and one t
 """
 
 import asyncio
-import ctypes
 import socket
-import struct
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 
-DRAIN_S: Final = 0.5  # for what is accepted to be read; far longer than a busy loop takes for a turn
-SO_ATTACH_FILTER: Final = 26  # Linux
-DROP_ALL: Final = struct.pack("HBBI", 0x06, 0, 0, 0)  # a classic BPF program of one instruction: take no byte
+TURNS: Final = 10  # of the loop, until a connection that it has accepted is one of the server's
+READ_S: Final = 2.0  # for a request to come on a connection that is there
+LOOK_S: Final = 0.01
 
 
 class Server(uvicorn.Server):
-    """It hears no more clients, answers those that it has, and ends."""
+    """It takes no new connection, answers those that it has, and ends."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Leave new connections to try again, as while nothing listens; give those that are there time to be read."""
-        for each in sockets or ():
-            deafen(each)
-        await asyncio.sleep(DRAIN_S)
+        """Accept what waits, close at once what is listened on, and give each connection time to say what it wants."""
+        waiting = [connection for each in sockets or () for connection in _accepted(each)]
+        for server in self.servers:
+            server.close()
+        await self._serve_too(waiting)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        deadline = asyncio.get_running_loop().time() + READ_S
+        while self._is_unheard() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_S)  # noqa: ASYNC110  uvicorn tells nobody of a request
         await super().shutdown(sockets)
 
+    async def _serve_too(self, connections: list[socket.socket]) -> None:
+        make = partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        for each in connections:
+            await asyncio.get_running_loop().connect_accepted_socket(make, each)
 
-def deafen(listening: socket.socket) -> None:
-    """No packet reaches the socket any more; connections that it has stay as they are.
+    def _is_unheard(self) -> bool:
+        """Whether there is a connection whose first request has not come."""
+        return any(getattr(each, "cycle", self) is None for each in self.server_state.connections)
 
-    Their kernel repeats the first packet of new ones after a second, and is refused then, when the socket is closed.
-    """
-    program = ctypes.create_string_buffer(DROP_ALL)
-    listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))
+
+def _accepted(listening: socket.socket) -> list[socket.socket]:
+    """The connections that wait to be accepted."""
+    found = list[socket.socket]()
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except (BlockingIOError, InterruptedError):
+            return found
+        connection.setblocking(False)
+        found.append(connection)

@@ -29,8 +29,9 @@ class Server(uvicorn.Server):
         for _ in range(TURNS):
             await asyncio.sleep(0)
         deadline = asyncio.get_running_loop().time() + READ_S
-        while self._is_unheard() and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(LOOK_S)  # noqa: ASYNC110  uvicorn tells nobody of a request
+        # uvicorn tells nobody of a request
+        while self._is_unheard() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
         await super().shutdown(sockets)
 
     async def _serve_too(self, connections: list[socket.socket]) -> None:

@@ -403,6 +403,29 @@ def test_everything_else_is_the_apis(one: Gateway) -> None:
         assert len(seen["predictions"][0]) == 5_000_000
 
 
+def test_the_api_is_found_again_at_another_address(lab: Lab) -> None:
+    """Its container is replaced while another takes its address: requests reach it within seconds, not minutes."""
+    gateway = Gateway(lab)
+
+    def is_reached() -> bool:
+        return gateway.ask("POST", "/v1/x", {})[0] == 200
+
+    first = server(lab, contract.API_HOST)
+    wait_for("the API is found", is_reached, timeout_s=30)
+    before = address(lab, first)
+    first.remove(force=True)
+    lab.run("squatter", BASE_IMAGE, ["sleep", "600"])
+    second = server(lab, contract.API_HOST)
+    assert address(lab, second) != before
+    wait_for("the API is found again", is_reached, timeout_s=30)
+
+
+def address(lab: Lab, container: Container) -> str:
+    """On the lab's network."""
+    container.reload()
+    return str(container.attrs["NetworkSettings"]["Networks"][lab.name]["IPAddress"])
+
+
 def test_a_prediction_waits_for_a_model_without_a_server(lab: Lab) -> None:
     """Held over a reload until the server is there, then its own answer; without one, refused with the reason."""
     gateway = Gateway(lab)

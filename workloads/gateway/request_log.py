@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-MEMBERS_BEGIN: Final = b'{"deployedModelId":'  # an answer to which its server added what routes.py tells
 LARGEST: Final = 24_000  # bytes of a body; two of them in base64 and the rest fit HAProxy's longest line (65,535)
 SYNC_S: Final = 1.0
 SEGMENT_S: Final = 10.0  # how long a segment is open

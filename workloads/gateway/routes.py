@@ -17,6 +17,8 @@ _SERVER: Final = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):(
 _ALL: Final = 100  # percent
 BRIEF_HOLD_S: Final = 10.0  # a replica that was killed answers again within that
 
+MEMBERS_BEGIN: Final = b'{"deployedModelId":'  # an answer to which its server added DeployedModel.members
+
 
 class InvalidRoutes(ValueError):
     """The table can't be used; the text names the place and what is wanted there."""

@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.environment import ROOT
+from tests.support.versitygw import free_port
+
 # Each turn of its loop takes long, as on a busy machine: so connections wait to be accepted, and requests to be read.
 PROGRAM = """
 import sys, time, uvicorn
@@ -44,10 +45,7 @@ def asked(port: int) -> str:
 
 def ended_under_load() -> Counter[str]:
     """How requests went around the end of a server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    port, environment = free_port(), {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-c", PROGRAM, str(port)], env=environment) as server:
         deadline = time.monotonic() + 30
         while asked(port) != "answered":

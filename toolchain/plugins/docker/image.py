@@ -9,7 +9,7 @@ import fcntl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from toolchain.plugins.common.resource import Call, Created, Found, ProviderError, Resource
 from toolchain.plugins.common.table import Kind, Problem, Property
@@ -112,7 +112,7 @@ class Image(Resource):
 
     def _build(self, call: Call, name: str, build: dict[str, Any], context: BuildContext) -> None:
         step, lines = "the first step", deque[str](maxlen=OUTPUT_LINES)
-        with context.archive() as archive, _alone(call, name, context), doing(f"build the image {name}"):
+        with _alone(call, name, context), context.archive() as archive, doing(f"build the image {name}"):
             stream = self._engine.client().build(
                 fileobj=archive,
                 custom_context=True,
@@ -153,21 +153,24 @@ class Image(Resource):
 @contextmanager
 def _alone(call: Call, name: str, context: BuildContext) -> Iterator[None]:
     """One build of a Dockerfile at a time: two at once would both do all the work, the second finds it in the cache."""
-    said = False
     with context.dockerfile.open("rb") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not said:
-                    call.status(f"waiting for another build of {context.dockerfile}")
-                said = True
-            except OSError:
-                break  # a file system without locks: then both do the work
+        if not _locked(file):
+            call.status(f"waiting for another build of {context.dockerfile}")
+        while not _locked(file):
             if call.cancelled.wait(POLL_SECONDS):
                 raise ProviderError(f"interrupted while waiting to build {name}; nothing of it is kept")
         yield
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Whether it is ours to build; also where the file system has no locks: then both do the work."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _context(build: dict[str, Any]) -> BuildContext:

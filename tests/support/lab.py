@@ -75,7 +75,7 @@ class Lab:
         """
         container_name = f"{self.name}-{service}"
         published = ports if isinstance(ports, Mapping) else dict.fromkeys(ports, 0)
-        for old in self.client.containers.list(all=True, filters={"name": f"^/{container_name}$"}):
+        for old in self.client.containers.list(all=True, filters={"name": f"^/{container_name}$"}, ignore_removed=True):
             old.remove(force=True, v=True)
         created = self.client.containers.create(
             image,
@@ -128,7 +128,7 @@ class Lab:
 def remove_all(client: docker.DockerClient, stack: str) -> None:
     """Remove what carries the stack's label: containers, volumes, networks."""
     label = f"{contract.LABEL_STACK}={stack}"
-    for container in client.containers.list(all=True, filters={"label": label}):
+    for container in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
         container.remove(force=True, v=True)
     for volume in client.volumes.list(filters={"label": label}):
         volume.remove(force=True)

@@ -48,7 +48,9 @@ def place() -> Iterator[Place]:
         networks = dict.fromkeys((contract.NETWORK_WORKLOADS, contract.NETWORK_SERVERS), str(network.name))
         yield Place(stack, str(network.name), str(volume.name), DockerEngine(stack, networks))
     finally:
-        for container in client.containers.list(all=True, filters={"label": f"{contract.LABEL_STACK}={stack}"}):
+        for container in client.containers.list(
+            all=True, filters={"label": f"{contract.LABEL_STACK}={stack}"}, ignore_removed=True
+        ):
             container.remove(force=True, v=True)
         network.remove()
         volume.remove()

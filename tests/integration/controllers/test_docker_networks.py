@@ -57,7 +57,9 @@ def place() -> Iterator[Place]:
     try:
         yield Place(stack, client, DockerEngine(stack, {contract.NETWORK_WORKLOADS: str(network.name)}))
     finally:
-        for container in client.containers.list(all=True, filters={"label": f"{contract.LABEL_STACK}={stack}"}):
+        for container in client.containers.list(
+            all=True, filters={"label": f"{contract.LABEL_STACK}={stack}"}, ignore_removed=True
+        ):
             container.remove(force=True, v=True)
         remove_networks(client, f"{contract.LABEL_STACK}={stack}")
 

@@ -77,7 +77,7 @@ def project(name: str, pulumi: dict[str, str], engine: docker.DockerClient, tmp_
     project = new_project(tmp_path / name, pulumi)
     yield project
     project.destroy()
-    for container in engine.containers.list(all=True, filters={"name": name}):
+    for container in engine.containers.list(all=True, filters={"name": name}, ignore_removed=True):
         container.remove(force=True, v=True)
     for network in engine.networks.list(names=[name]):
         network.remove()

@@ -113,7 +113,7 @@ class DockerSite:
 
     def strangers(self, stack: str) -> list[str]:
         """Those without the stack's label."""
-        running: list[Container] = docker.from_env().containers.list()
+        running: list[Container] = docker.from_env().containers.list(ignore_removed=True)
         return sorted(str(each.name) for each in running if each.labels.get(contract.LABEL_STACK) != stack)
 
     def restart_engine(self, *, orderly: bool) -> None:
@@ -222,7 +222,9 @@ def _service(stack: str, service: str) -> Container:
 
 
 def _containers(*labels: str) -> list[Container]:
-    found: list[Container] = docker.from_env().containers.list(all=True, filters={"label": list(labels)})
+    found: list[Container] = docker.from_env().containers.list(
+        all=True, filters={"label": list(labels)}, ignore_removed=True
+    )
     return found
 
 

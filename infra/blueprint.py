@@ -66,8 +66,12 @@ class Blueprint:
 
     def _tokens(self, key: str) -> dict[str, str]:
         """Of the principals that the config names."""
-        people = [tokens.Principal(name, role) for name, role in self.settings.principals.items()]
-        return {person.subject: tokens.sign(person, self.stack, key) for person in people}
+        return {person.subject: tokens.sign(person, self.stack, key) for person in self.settings.principals}
+
+    @property
+    def _people(self) -> str:
+        """Whose tokens are good, for those who verify them."""
+        return tokens.listed(self.settings.principals)
 
     def _database(self) -> Database:
         name = contract.DATABASE_HOST
@@ -91,12 +95,14 @@ class Blueprint:
             signing_key=self.signing_key,
             publish=self.settings.ports.tracking,
             resources=self.settings.resources[name],
+            people=self._people,
         )
         return Tracking(name, args, self.backend)
 
     def _gateway(self) -> Gateway:
         name = contract.GATEWAY_HOST
-        args = GatewayArgs(self.stack, self.signing_key, self.settings.ports.api, self.settings.resources[name])
+        limits = self.settings.resources[name]
+        args = GatewayArgs(self.stack, self.signing_key, self.settings.ports.api, limits, self._people)
         return Gateway(name, args, self.backend)
 
     def _images(self, tracking: Tracking) -> dict[str, pulumi.Output[str]]:
@@ -131,7 +137,7 @@ class Blueprint:
         """The API and the controllers: one image, one config."""
         limits, keys = self.settings.resources, (self.signing_key, self.secrets_key)
         api, controllers = contract.API_HOST, contract.CONTROLLERS_HOST
-        Api(api, ApiArgs(config, database, store, *keys, limits[api]), self.backend)
+        Api(api, ApiArgs(config, database, store, *keys, limits[api], self._people), self.backend)
         JobRunner(controllers, JobRunnerArgs(config, database, store, *keys, limits[controllers]), self.backend)
 
     def _endpoints(self, config: PlatformConfig, images: Mapping[str, pulumi.Output[str]], store: ObjectStore) -> None:

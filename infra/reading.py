@@ -75,6 +75,10 @@ class Section:
         """Whether the key is given."""
         return name in self._raw
 
+    def is_section(self, name: str) -> bool:
+        """Whether the key's value is a mapping."""
+        return _mapping(self._raw.get(name)) is not None
+
     def value(self, name: str, wanted: str, convert: Callable[[Any], T | None], default: T) -> T:
         """The key's value as `convert` makes it; None from it, or a missing key without default, is a problem."""
         self._asked.append(name)
@@ -117,10 +121,10 @@ class Section:
         """A list of texts that match the pattern; missing means empty."""
         return self.value(name, f"a list of {wanted}", lambda raw: _texts(raw, pattern), ())
 
-    def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
+    def choice(self, name: str, allowed: Sequence[str], default: str = MISSING) -> str:
         """One of the allowed texts, else a problem that names the nearest."""
         chosen = self.value(name, f"one of: {listed(allowed)}", lambda raw: _text(raw, ".+"), default)
-        if chosen not in allowed:
+        if chosen is not MISSING and chosen not in allowed:
             self.problems.append(
                 f'{self.key(name)} is "{chosen}"; allowed: {listed(allowed)}{nearest(chosen, allowed)}'
             )

@@ -17,13 +17,13 @@ from infra.endpoint_settings import DeclaredEndpoint
 from infra.reading import Section, SettingsError, listed, nearest
 from workloads.config import AcceleratorType, Autoscaling, Capacity, Egress, MachineType
 from workloads.plans.container import Resources
-from workloads.tokens import ROLE_VIEWER, ROLES_OF_PEOPLE
+from workloads.tokens import OWN, ROLE_VIEWER, ROLES_OF_PEOPLE, Principal
 
 NAMESPACE: Final = "cairn"
 DOCKER: Final = "docker"
 BACKENDS: Final = (DOCKER, cluster_settings.KUBERNETES)
 DEFAULT_AUDIT_DAYS: Final = 400
-ADMIN: Final = "admin"
+MOST_GENERATIONS: Final = 1_000_000
 LONGEST_HOLD_S: Final = 500.0  # the gateway waits ten minutes for an answer
 DEFAULT_BASE_IMAGE: Final = "cairn-base:latest"
 BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -84,7 +84,7 @@ class Settings:
     base_image: str
     egress: Egress
     endpoints: Mapping[str, DeclaredEndpoint]
-    principals: Mapping[str, str]
+    principals: tuple[Principal, ...]
     audit_days: int
     key_generation: int
     resources: Mapping[str, Resources]
@@ -128,7 +128,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
         endpoints=endpoint_settings.read(top),
         principals=_principals(top),
         audit_days=top.whole("auditDays", DEFAULT_AUDIT_DAYS, low=1, high=36500),
-        key_generation=top.whole("keyGeneration", 1, low=1, high=1_000_000),
+        key_generation=top.whole("keyGeneration", 1, low=1, high=MOST_GENERATIONS),
         resources=_resources(top),
         autoscaling=_autoscaling(top),
         kubernetes=cluster_settings.read(top, backend),
@@ -168,17 +168,27 @@ def _ports(top: Section) -> Ports:
     return ports
 
 
-def _principals(top: Section) -> dict[str, str]:
-    """From a person's name to a role; the admin is always there."""
+def _principals(top: Section) -> tuple[Principal, ...]:
+    """The people; the admin is always there."""
     section = top.section("principals", {})
-    roles = {name: section.choice(name, ROLES_OF_PEOPLE, ROLE_VIEWER) for name in section.names()}
-    for name in roles:
-        if name == ADMIN or not re.fullmatch(NAME, name):
+    for name in section.names():
+        if name in OWN or not re.fullmatch(NAME, name):
             top.problems.append(
                 f'{section.key(name)} is not a name for a principal: give a-z, 0-9 and "-", at most 30 characters, '
-                f'and not "{ADMIN}", who is always there'
+                f"and no name that the stack itself goes by ({listed(OWN)})"
             )
-    return roles
+    return tuple(_principal(section, name) for name in section.names())
+
+
+def _principal(people: Section, name: str) -> Principal:
+    """`dana: developer`, or `dana: {role: developer, generation: 2}` once her token of generation 1 is to be void."""
+    if not people.is_section(name):
+        return Principal(name, people.choice(name, ROLES_OF_PEOPLE, ROLE_VIEWER))
+    section = people.section(name)
+    role = section.choice("role", ROLES_OF_PEOPLE)
+    generation = section.whole("generation", 1, low=1, high=MOST_GENERATIONS)
+    section.close()
+    return Principal(name, role, generation=generation)
 
 
 def _capacity(top: Section) -> Capacity:

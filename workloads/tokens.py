@@ -5,19 +5,27 @@ them, and so does HAProxy on its own (`jwt_verify`), which is why they are JWTs.
 
 The key is a ring of keys, one a line: the first signs, all verify. Beside the current key it holds the one before,
 whose tokens are still good, and the next, so that every service knows a key before any service signs with it.
+
+A person's token has no end, so it is good for as long as a second file names its holder, role and generation: what
+infra writes there takes effect on tokens that are out already. Workloads' tokens end by themselves.
 """
 
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import jwt
 
-Keys = str | Callable[[], str]  # a ring's text, or what gives it as it is now (contract.SecretFile)
+Live = str | Callable[[], str]  # a file's text, or what gives it as it is now (contract.SecretFile)
+Keys = Live  # a ring
+People = Live  # whose tokens are good: Principal.entry, one a line
+FILE_PEOPLE: Final = "people"  # their file, beside contract.SECRET_SIGNING_KEY; changes while its readers run too
+NOBODY: Final = "\n"  # that file's text when it names none: one without a final newline is not whole
 
 ALGORITHM: Final = "HS256"
 ROLE_ADMIN: Final = "admin"  # everything, the gateway's routes too
@@ -26,10 +34,11 @@ ROLE_VIEWER: Final = "viewer"  # reads: resources, logs, usage, objects, runs; p
 ROLE_WORKLOAD: Final = "workload"  # a job or a model server: reaches its own buckets and MLflow, manages nothing
 ROLES_OF_PEOPLE: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_VIEWER)
 ROLES_THAT_PREDICT: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_WORKLOAD)
+OWN: Final = ("admin", "api", "controllers", "platform")  # the stack's admin, and the services among each other as such
 
 
 class InvalidToken(Exception):
-    """The token is malformed, expired, of another stack, or not signed with this stack's key."""
+    """The token is malformed, expired, revoked, of another stack, or not signed with this stack's key."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +46,21 @@ class Principal:
     """Who asks.
 
     Attributes:
-        subject: "admin", a person's name in the stack's config, or the resource name that a workload works for.
+        subject: one of OWN, a person's name in the stack's config, or the resource name that a workload works for.
         role: one of ROLE_*; any other may do nothing.
         buckets: the only buckets that it may open; None means all of them.
+        generation: of a person's token; the operator raises it to revoke those before.
     """
 
     subject: str
     role: str
     buckets: tuple[str, ...] | None = None
+    generation: int = 1
+
+    @property
+    def entry(self) -> str:
+        """How the people's file names the tokens that are good for this principal."""
+        return f"{self.subject}/{self.role}/{self.generation}"
 
     @property
     def is_person(self) -> bool:
@@ -74,9 +90,26 @@ class S3Keys:
     secret: str
 
 
+Verify = Callable[[str], Principal]  # whom a token stands for; raises InvalidToken
+
+
+def _text(live: Live) -> str:
+    return live() if callable(live) else live
+
+
 def ring(keys: Keys) -> tuple[str, ...]:
     """The keys one by one; the first signs."""
-    return tuple((keys() if callable(keys) else keys).splitlines())
+    return tuple(_text(keys).splitlines())
+
+
+def listed(people: Iterable[Principal]) -> str:
+    """Their file's text."""
+    return "".join(f"{each.entry}\n" for each in people) or NOBODY
+
+
+def named(people: People) -> frozenset[str]:
+    """The entries of everybody whose token is good until it is revoked."""
+    return frozenset((*(Principal(name, ROLE_ADMIN).entry for name in OWN), *_text(people).splitlines()))
 
 
 def signer(keys: Keys) -> str:
@@ -100,20 +133,38 @@ def sign(principal: Principal, stack: str, keys: Keys, expires_in_s: float | Non
     claims: dict[str, Any] = {"iss": stack, "sub": principal.subject, "role": principal.role}
     if principal.buckets is not None:
         claims["buckets"] = list(principal.buckets)
+    if principal.generation > 1:  # tokens from before there were generations are of the first
+        claims["generation"] = principal.generation
     if expires_in_s is not None:
         claims["exp"] = int(time.time() + expires_in_s)
     return jwt.encode(claims, ring(keys)[0], algorithm=ALGORITHM)
 
 
-def verify(token: str, stack: str, keys: Keys) -> Principal:
+def verify(token: str, stack: str, keys: Keys, people: People = "") -> Principal:
     """The principal that the token stands for.
+
+    Args:
+        people: whose tokens are good; nobody's but those of OWN and of workloads where it is left out.
 
     Raises:
         InvalidToken: with what is wrong with it; the text never holds the token.
     """
     _, claims = _opened(token, keys, issuer=stack, options={"require": ["iss", "sub"]})
-    buckets = claims.get("buckets")
-    return Principal(str(claims["sub"]), str(claims.get("role", "")), None if buckets is None else tuple(buckets))
+    buckets, generation = claims.get("buckets"), claims.get("generation", 1)
+    within = None if buckets is None else tuple(buckets)
+    principal = Principal(str(claims["sub"]), str(claims.get("role", "")), within, generation)
+    if principal.role != ROLE_WORKLOAD and principal.entry not in named(people):
+        who = principal.subject
+        raise InvalidToken(
+            f"{who}'s token (role {principal.role or 'none'}, generation {generation}) was revoked or replaced; take a "
+            f"fresh one from `cairn env --as {who}`, which is good everywhere after at most two minutes"
+        )
+    return principal
+
+
+def verifier(stack: str, keys: Keys, people: People) -> Verify:
+    """`verify` for the tokens of one stack, by what its files say with each call."""
+    return partial(verify, stack=stack, keys=keys, people=people)
 
 
 def _opened(token: str, keys: Keys, **checks: Any) -> tuple[str, Mapping[str, Any]]:

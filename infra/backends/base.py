@@ -12,10 +12,11 @@ import pulumi
 from workloads import contract
 from workloads.config import PlatformConfig
 from workloads.plans.container import Group, Mount, Probe, Resources
+from workloads.tokens import FILE_PEOPLE
 
 CAPABILITY_ENGINE_ACCESS: Final = "engine-access"  # a service may start containers itself
 CAPABILITY_GPUS: Final = "gpus"  # containers may ask for GPUs
-REREAD: Final = frozenset({contract.SECRET_SIGNING_KEY})
+REREAD: Final = frozenset({contract.SECRET_SIGNING_KEY, FILE_PEOPLE})
 
 
 class UnmetWish(Exception):

@@ -10,6 +10,7 @@ from infra.kinds.images import PLATFORM
 from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Mount, Resources
+from workloads.tokens import FILE_PEOPLE, NOBODY
 
 STATE_DIR = "/var/lib/api"  # the image gives it to its user
 SIZE_GIB = 5
@@ -23,6 +24,7 @@ class ApiArgs:
         config: JSON of workloads.config.PlatformConfig.
         signing_key: the key that the tokens are signed with.
         secrets_key: what seals users' secrets in the database.
+        people: whose tokens are good (`workloads/tokens.py`), one a line; without, the admin's and workloads' are.
     """
 
     config: pulumi.Input[str]
@@ -31,6 +33,7 @@ class ApiArgs:
     signing_key: pulumi.Input[str]
     secrets_key: pulumi.Input[str]
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=640))
+    people: pulumi.Input[str] = NOBODY
 
 
 def plan(name: str, args: ApiArgs, image: pulumi.Input[str]) -> ServiceSpec:
@@ -46,6 +49,7 @@ def plan(name: str, args: ApiArgs, image: pulumi.Input[str]) -> ServiceSpec:
             **args.database.secrets(),
             **args.object_store.secrets(),
             contract.SECRET_SIGNING_KEY: args.signing_key,
+            FILE_PEOPLE: args.people,
             contract.SECRET_SECRETS_KEY: args.secrets_key,
         },
         ports=(PortSpec(contract.API_PORT),),

@@ -9,6 +9,7 @@ from infra.backends.base import Backend, PortSpec, ServiceSpec, VolumeSpec, serv
 from infra.kinds.images import GATEWAY
 from workloads import contract
 from workloads.plans.container import Mount, Resources
+from workloads.tokens import FILE_PEOPLE, NOBODY
 
 STATE_DIR = "/var/lib/gateway"
 
@@ -21,12 +22,14 @@ class GatewayArgs:
         stack: the issuer of the tokens that it accepts.
         signing_key: the key that the tokens are signed with.
         publish: port for clients outside, as the backend publishes; None keeps it inside.
+        people: whose tokens are good (`workloads/tokens.py`), one a line; without, the admin's and workloads' are.
     """
 
     stack: str
     signing_key: pulumi.Input[str]
     publish: int | None = None
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=256))
+    people: pulumi.Input[str] = NOBODY
 
 
 def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
@@ -37,7 +40,7 @@ def plan(name: str, args: GatewayArgs, image: pulumi.Input[str]) -> ServiceSpec:
         image=image,
         resources=args.resources,
         env={"CAIRN_STACK": args.stack},
-        secrets={contract.SECRET_SIGNING_KEY: args.signing_key},
+        secrets={contract.SECRET_SIGNING_KEY: args.signing_key, FILE_PEOPLE: args.people},
         ports=(PortSpec(contract.GATEWAY_PORT, args.publish), PortSpec(contract.GATEWAY_AGENT_PORT)),
         mounts=(Mount(name, STATE_DIR),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS, contract.NETWORK_SERVERS),

@@ -11,6 +11,7 @@ from infra.kinds.images import TRACKING
 from infra.kinds.links import DatabaseLink, ObjectStoreLink
 from workloads import contract
 from workloads.plans.container import Resources
+from workloads.tokens import FILE_PEOPLE, NOBODY
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class TrackingArgs:
         artifact_root: s3:// folder of the runs' artefacts.
         signing_key: the key that the tokens are signed with.
         publish: port for clients outside, as the backend publishes; None keeps it inside.
+        people: whose tokens are good (`workloads/tokens.py`), one a line; without, the admin's and workloads' are.
     """
 
     stack: str
@@ -31,6 +33,7 @@ class TrackingArgs:
     signing_key: pulumi.Input[str]
     publish: int | None = None
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=900))
+    people: pulumi.Input[str] = NOBODY
 
 
 def plan(name: str, args: TrackingArgs, image: pulumi.Input[str], hosts: Sequence[str]) -> ServiceSpec:
@@ -52,6 +55,7 @@ def plan(name: str, args: TrackingArgs, image: pulumi.Input[str], hosts: Sequenc
             **args.database.secrets(),
             **args.object_store.secrets(),
             contract.SECRET_SIGNING_KEY: args.signing_key,
+            FILE_PEOPLE: args.people,
         },
         ports=(PortSpec(contract.TRACKING_PORT, args.publish),),
         networks=(contract.NETWORK_PLATFORM, contract.NETWORK_WORKLOADS),

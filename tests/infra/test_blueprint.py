@@ -133,6 +133,41 @@ def test_a_rotation_changes_no_service_but_its_files() -> None:
         assert {key for key in container if container[key] != other[key]} <= {"uploads"}, name
 
 
+PEOPLE = {"dana": "developer", "vic": {"role": "viewer", "generation": 3}}
+VERIFIERS = {contract.API_HOST, contract.GATEWAY_HOST, contract.TRACKING_HOST}
+
+
+def people(declared: Declared) -> set[str | None]:
+    """What the services' files name; who verifies no person's token has none."""
+    path = f"{contract.SECRETS_DIR}/{tokens.FILE_PEOPLE}"
+    others = {declared.uploads(name).get(path) for name in SERVICES - VERIFIERS}
+    assert others == {None}
+    return {declared.uploads(name)[path] for name in VERIFIERS}
+
+
+def test_whoever_verifies_is_told_who_the_people_are(declared: Declared) -> None:
+    """API, gateway and tracking have the same file, which names everybody whose token is an output, and nobody else."""
+    found = stack(principals=PEOPLE)
+    (text,) = people(found)
+    assert text == "dana/developer/1\nvic/viewer/3\n"
+    for name, token in found.outputs["tokens"].items():
+        assert tokens.verify(token, "test", secret("signing-key"), text).subject == name
+    assert people(declared) == {tokens.NOBODY}
+
+
+def test_people_change_no_service_but_its_file() -> None:
+    """So none is made anew, and nobody else's token changes."""
+    before, after = stack(principals=PEOPLE), stack(principals={"dana": "viewer", "vic": PEOPLE["vic"]})
+    for name, container in before.of_type("docker:index/container:Container").items():
+        other = after.container(name)
+        assert {key for key in container if container[key] != other[key]} == (
+            {"uploads"} if name in VERIFIERS else set()
+        )
+    (was, now) = (each.outputs["tokens"] for each in (before, after))
+    assert (was["vic"] == now["vic"], was["dana"] == now["dana"]) == (True, False)
+    assert before.outputs["token"] == after.outputs["token"]
+
+
 def test_platform_config(declared: Declared) -> None:
     """API and controllers get the same config, with built images, the engine's names, and no secret."""
     configs = {_environment(declared.container(name))[contract.ENV_CONFIG] for name in ("api", "controllers")}

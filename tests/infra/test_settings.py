@@ -12,6 +12,7 @@ from infra.reading import SettingsError
 from infra.settings import SERVICE_LIMITS, parse
 from workloads.config import Toleration
 from workloads.plans.rollouts import Rollout
+from workloads.tokens import Principal
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {
@@ -53,6 +54,22 @@ def problems(base: Mapping[str, Any] = GOOD, **changes: Any) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         parse(as_pulumi(changed))
     return caught.value.problems
+
+
+def test_principals() -> None:
+    """A person is a role, or a role with the generation of the token; a misspelled role is told from both its sides."""
+    people = {"dana": {"role": "developer", "generation": 2}, "eve": {"role": "admin"}, "vic": "viewer"}
+    assert parse(as_pulumi({**GOOD, "principals": people})).principals == (
+        Principal("dana", "developer", generation=2),
+        Principal("eve", "admin"),
+        Principal("vic", "viewer"),
+    )
+    assert parse(as_pulumi(GOOD)).principals == ()
+    missing, unknown = problems(principals={"dana": {"rol": "x"}})
+    assert missing == "cairn:principals.dana.role is missing; it must be one of: admin, developer, viewer"
+    assert unknown.startswith(
+        'cairn:principals.dana.rol is not a setting; allowed: generation, role; did you mean "role'
+    )
 
 
 def test_good_settings() -> None:
@@ -146,7 +163,29 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("a role", {"principals": {"dana": "develper"}}, ("cairn:principals.dana", 'did you mean "developer"?')),
     ("a hold", {"autoscaling": {"hold": 501}}, ("cairn:autoscaling.hold is 501", "at most 500 s")),
     ("a window", {"autoscaling": {"window": 9}}, ("cairn:autoscaling.window is not a setting", "downscaleWindow")),
-    ("the admin", {"principals": {"admin": "viewer"}}, ("cairn:principals.admin", "who is always there")),
+    ("the admin", {"principals": {"admin": "viewer"}}, ("cairn:principals.admin", "goes by (admin, api,")),
+    ("a service", {"principals": {"platform": "admin"}}, ("cairn:principals.platform", "the stack itself goes by")),
+    ("a resource", {"principals": {"projects/p": "viewer"}}, ("cairn:principals.projects/p is not a name",)),
+    ("no role", {"principals": {"dana": {"generation": 2}}}, ("cairn:principals.dana.role is missing",)),
+    (
+        "a key of a person",
+        {"principals": {"dana": {"role": "viewer", "generatoin": 2}}},
+        ("cairn:principals.dana.generatoin is not a setting", 'did you mean "generation"?'),
+    ),
+    (
+        "a person's role",
+        {"principals": {"dana": {"role": "x"}}},
+        ('cairn:principals.dana.role is "x"; allowed: admin,',),
+    ),
+    ("a role's type", {"principals": {"dana": {"role": 5}}}, ("cairn:principals.dana.role must be one of: admin,",)),
+    *(
+        (
+            "a person's generation",
+            {"principals": {"dana": {"role": "viewer", "generation": wrong}}},
+            ("cairn:principals.dana.generation must be a whole number from 1",),
+        )
+        for wrong in (0, -1, 1.5, "2", True)
+    ),
     ("a name", {"principals": {"Dana!": "viewer"}}, ("cairn:principals.Dana!", "a-z, 0-9")),
     ("principals", {"principals": ["dana"]}, ("cairn:principals must be a mapping",)),
     ("buckets", {"buckets": ["models", "B"]}, ("cairn:buckets must be a list of bucket names",)),

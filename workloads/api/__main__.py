@@ -10,34 +10,24 @@ import tempfile
 from pathlib import Path
 
 import uvicorn
-from starlette.requests import Request
 
 from workloads import contract, tokens
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
 from workloads.api.server import Server
-from workloads.api.storage import ObjectStore, StorageDeps, routes
+from workloads.api.storage import ObjectStore, StorageDeps, bearer, routes
 from workloads.api.storage.folders import exists
 from workloads.config import PlatformConfig
 from workloads.registry import open_registry
 from workloads.store import open_store
 
 
-def storage(config: PlatformConfig, keys: tokens.Keys) -> StorageDeps:
+def storage(config: PlatformConfig, verify: tokens.Verify) -> StorageDeps:
     """What the Cloud Storage surface needs."""
-
-    def authenticate(request: Request) -> tokens.Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise tokens.InvalidToken("the request has no bearer token")
-        principal = tokens.verify(token.strip(), config.stack, keys)
-        request.state.principal, request.state.role = principal.subject, principal.role  # for the logs
-        return principal
-
     access_key = contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY)
     secret_key = contract.read_secret(contract.SECRET_OBJECT_STORE_SECRET_KEY)
     store = ObjectStore(config.object_store_url, access_key, secret_key)
-    return StorageDeps(store, authenticate, Path(tempfile.gettempdir()) / "uploads", config.location)
+    return StorageDeps(store, bearer(verify), Path(tempfile.gettempdir()) / "uploads", config.location)
 
 
 def main() -> None:
@@ -46,10 +36,11 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # our own calls are no news
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])
     keys = contract.SecretFile(contract.SECRET_SIGNING_KEY)
+    verify = tokens.verifier(config.stack, keys, contract.SecretFile(tokens.FILE_PEOPLE))
     store = open_store(config)
-    deps = storage(config, keys)
+    deps = storage(config, verify)
     registry = open_registry(config, keys, store, exists(deps.store))
-    app = create_app(Context(config, store, registry), keys, routes(deps))
+    app = create_app(Context(config, store, registry), keys, verify, routes(deps))
     host = "0.0.0.0"  # noqa: S104  the container's own network; only the gateway is published, on loopback
     serving = uvicorn.Config(app, host, contract.API_PORT, access_log=False, log_config=None, server_header=False)
     Server(serving).run(sockets=[serving.bind_socket()])

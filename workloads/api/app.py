@@ -30,7 +30,7 @@ class Api:
     """The endpoints, with what they need."""
 
     context: Context
-    keys: tokens.Keys
+    verify: tokens.Verify
 
     def principal(self, request: Request) -> Principal:
         """Who asks; kept for the request log and the audit log.
@@ -38,7 +38,7 @@ class Api:
         Raises:
             ApiError: UNAUTHENTICATED.
         """
-        found = auth.authenticate(request.headers.get("authorization", ""), self.context.config.stack, self.keys)
+        found = auth.authenticate(request.headers.get("authorization", ""), self.verify)
         request.state.principal, request.state.role = found.subject, found.role
         return found
 
@@ -49,7 +49,7 @@ class Api:
 
     async def token(self, request: Request) -> Response:
         """The RFC 8693 exchange; its form's subject token is the credential."""
-        code, answer = auth.exchange(await read_body(request), self.context.config.stack, self.keys)
+        code, answer = auth.exchange(await read_body(request), self.verify)
         return JSONResponse(answer, code, {"Cache-Control": "no-store"})
 
     async def vertex(self, request: Request) -> Response:
@@ -121,9 +121,11 @@ def _guarded(endpoint: Callable[[Request], object]) -> Callable[[Request], objec
     return guarded
 
 
-def create_app(context: Context, keys: tokens.Keys, routes: Sequence[BaseRoute] = ()) -> access_log.AccessLog:
-    """The app; `routes` are others' (Cloud Storage), tried before Vertex'."""
-    api = Api(context, keys)
+def create_app(
+    context: Context, keys: tokens.Keys, verify: tokens.Verify, routes: Sequence[BaseRoute] = ()
+) -> access_log.AccessLog:
+    """The app; `keys` sign its own tokens, `routes` are others' (Cloud Storage), tried before Vertex'."""
+    api = Api(context, verify)
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
     more = extensions.Extensions(context, keys, api.principal)
     secret_store = secret_manager.SecretManager(context, api.principal, read_body)

@@ -14,7 +14,7 @@ from workloads.tokens import InvalidToken, Principal
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
-DEFAULT_LIFETIME_S: Final = 3600  # an admin's token has no end; clients refresh it hourly all the same
+DEFAULT_LIFETIME_S: Final = 3600  # a person's token has no end; clients refresh it hourly all the same
 
 _RIGHTS: Final = {
     tokens.ROLE_VIEWER: "a viewer only reads; predictions and changes take the role developer",
@@ -25,7 +25,7 @@ _RIGHTS: Final = {
 _READABLE: Final = frozenset({"ModelService", "EndpointService", "PredictionService", "Operations"})
 
 
-def authenticate(authorization: str, stack: str, keys: tokens.Keys) -> Principal:
+def authenticate(authorization: str, verify: tokens.Verify) -> Principal:
     """The principal of an Authorization header.
 
     Raises:
@@ -38,7 +38,7 @@ def authenticate(authorization: str, stack: str, keys: tokens.Keys) -> Principal
             "The request has no bearer token: send 'Authorization: Bearer <token>' as in `cairn env`.",
         )
     try:
-        return tokens.verify(token.strip(), stack, keys)
+        return verify(token.strip())
     except InvalidToken as error:
         raise ApiError("UNAUTHENTICATED", f"The bearer token is not valid: {error}.") from error
 
@@ -89,7 +89,7 @@ def require_person(principal: Principal, what: str) -> None:
         raise ApiError("PERMISSION_DENIED", f"{principal.subject} may not {what}: it takes one of the roles {allowed}.")
 
 
-def exchange(body: bytes, stack: str, keys: tokens.Keys) -> tuple[int, Mapping[str, Any]]:
+def exchange(body: bytes, verify: tokens.Verify) -> tuple[int, Mapping[str, Any]]:
     """RFC 8693 for Application Default Credentials: the subject token is our token already, so it comes back."""
     try:
         form = {name: values[-1] for name, values in parse_qs(body.decode()).items()}
@@ -99,7 +99,7 @@ def exchange(body: bytes, stack: str, keys: tokens.Keys) -> tuple[int, Mapping[s
         return 400, _refusal("invalid_request", f"send grant_type={GRANT} and subject_token, form-encoded")
     token = form["subject_token"].strip()
     try:
-        tokens.verify(token, stack, keys)
+        verify(token)
     except InvalidToken as error:
         return 400, _refusal("invalid_grant", f"the subject token is not valid: {error}")
     claims = jwt.decode(token, options={"verify_signature": False})  # verified above

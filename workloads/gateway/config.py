@@ -13,7 +13,7 @@ from workloads.gateway.measures import FORMAT, HOLDER
 from workloads.gateway.request_log import LARGEST
 from workloads.gateway.routes import DeployedModel, Endpoint, Table
 from workloads.gateway.splits import SLOTS, backend, endpoints_map, splits_map
-from workloads.tokens import ROLES_THAT_PREDICT
+from workloads.tokens import ROLE_WORKLOAD, ROLES_THAT_PREDICT
 
 _TEMPLATE: Final = Path(__file__).with_name("haproxy.cfg").read_text(encoding="utf-8")
 HOLDS: Final = "X-Cairn-Holds"  # the header that tells the holder (holder.py) a request's backend
@@ -70,6 +70,11 @@ class Places:
     def keys(self) -> PurePath:
         """Its map from slots to the keys that verify tokens (keys.py)."""
         return self.folder / "keys.map"
+
+    @property
+    def people(self) -> PurePath:
+        """Its map of everybody whose token is good until it is revoked (tokens.named)."""
+        return self.folder / "people.map"
 
     @property
     def handover(self) -> PurePath:
@@ -132,12 +137,17 @@ def _values(stack: str, places: Places) -> dict[str, str]:
         "HANDOVER": str(places.handover),
         "STACK": quoted(stack),
         "KEYS": str(places.keys),
+        "PEOPLE": str(places.people),
+        "WORKLOAD": ROLE_WORKLOAD,
         "PORT": str(contract.GATEWAY_PORT),
         "API": whole(f"{contract.API_HOST}:{contract.API_PORT}", places.domain),
         "SERVER": _SERVER,
         "SLOTS": str(SLOTS),
         "UNAUTHENTICATED": quoted(
             error_body(401, "The prediction needs a valid bearer token of this stack; take one from `cairn env`.")
+        ),
+        "REVOKED": quoted(
+            error_body(401, "The token was revoked or replaced; take a fresh one from `cairn env --as <your name>`.")
         ),
         "ROLES": " ".join(ROLES_THAT_PREDICT),
         "FORBIDDEN": quoted(

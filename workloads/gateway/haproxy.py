@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from workloads.gateway.config import LOG_FD, MEASURES_FD, Places
@@ -41,6 +42,11 @@ def parse_processes(text: str) -> Processes:
         elif len(words) > 1 and words[1] == "worker":
             (old if "old" in section else current).add(int(words[0]))
     return Processes(frozenset(current), frozenset(old))
+
+
+def _word(text: str) -> str:
+    """The text as one word of a command."""
+    return re.sub(r"([^\w-])", r"\\\1", text)
 
 
 class HAProxy:
@@ -105,11 +111,32 @@ class HAProxy:
         Raises:
             HAProxyError: a worker refuses it.
         """
-        processes, text = self.processes(), re.sub(r"([^\w-])", r"\\\1", key)
-        for pid in processes.current | processes.old:
+        text = _word(key)
+        for pid in self._workers():
             said = self._ask(f"@!{pid} set map {self._places.keys} {slot} {text}").strip()
             if said and pid in self.processes().current:
                 raise HAProxyError(f"HAProxy does not take key {slot}: {said.replace(text, '…')}")
+
+    def set_people(self, entries: Sequence[str]) -> None:
+        """Take the tokens that these entries name, and no others, from now on, in every worker: all at once.
+
+        Raises:
+            HAProxyError: a worker refuses them.
+        """
+        for pid in self._workers():
+            said = self._replaced(pid, self._places.people, entries)
+            if said and pid in self.processes().current:
+                raise HAProxyError(f"HAProxy does not take who may use the stack: {said}")
+
+    def _replaced(self, pid: int, file: PurePath, entries: Sequence[str]) -> str:
+        """Put these keys in place of a map's; what the worker says that is no success."""
+        said = self._ask(f"@!{pid} prepare map {file}").strip()
+        made = re.fullmatch(r"New version created: (\d+)", said)
+        if not made:
+            return said or "nothing"
+        commands = (f"add map @{made[1]} {file} {_word(entry)} yes" for entry in entries)
+        answers = (self._ask(f"@!{pid} {each}").strip() for each in (*commands, f"commit map @{made[1]} {file}"))
+        return next(filter(None, answers), "")
 
     def is_serving(self) -> bool:
         """Whether a worker answers."""
@@ -126,14 +153,18 @@ class HAProxy:
         """Ask it to end once the requests under way are answered."""
         self._signal(signal.SIGUSR1)
 
+    def _workers(self) -> frozenset[int]:
+        """All of them, old ones too."""
+        processes = self.processes()
+        return processes.current | processes.old
+
     def processes(self) -> Processes:
         """Who is there."""
         return parse_processes(self._ask("show proc"))
 
     def statistics(self) -> list[str]:
         """What each worker, old ones too, counts of its backends: the CSV of `show stat`."""
-        processes = self.processes()
-        return [self._ask(f"@!{pid} show stat -1 {_BACKENDS} -1") for pid in processes.current | processes.old]
+        return [self._ask(f"@!{pid} show stat -1 {_BACKENDS} -1") for pid in self._workers()]
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process and self._process.poll() is None:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ class Router:
         self._stack = stack
         self._lock = threading.Lock()
         self._keys: tuple[str, ...] = keys.NONE
+        self._people: frozenset[str] = frozenset()
         self._text = EMPTY
         self._models: dict[str, tuple[str, DeployedModel]] = {}
 
@@ -82,8 +83,26 @@ class Router:
                     self._haproxy.set_key(slot, key)
             self._keys = wanted
 
+    def use_people(self, entries: Iterable[str]) -> None:
+        """Take tokens that these entries name, and workloads', from now on.
+
+        Raises:
+            HAProxyError, OSError: HAProxy does not take them; tried anew with the next call.
+        """
+        with self._lock:
+            wanted = frozenset(entries)
+            if wanted == self._people:
+                return
+            _write_whole(Path(self._places.people), "".join(f"{entry} yes\n" for entry in sorted(wanted)))
+            if self._haproxy.is_started:
+                self._haproxy.set_people(sorted(wanted))
+            self._people = wanted
+
     def start(self) -> None:
-        """Serve the stored table, or an empty one when there is none or it can't be used. Needs `use_keys` before."""
+        """Serve the stored table, or an empty one when there is none or it can't be used.
+
+        Needs `use_keys` and `use_people` before.
+        """
         text = self._stored.read_text(encoding="utf-8") if self._stored.exists() else EMPTY
         try:
             self._write(self._files(text))

@@ -31,8 +31,7 @@ class Service(ThreadingHTTPServer):
     """Serves one router's routes.
 
     Args:
-        stack: the issuer of valid tokens.
-        keys: what they are signed with.
+        verify: tells whose token comes with a request.
     """
 
     daemon_threads = True
@@ -44,14 +43,13 @@ class Service(ThreadingHTTPServer):
         holder: Holder,
         spool: Spool,
         shadows: Shadows,
-        stack: str,
-        keys: tokens.Keys,
+        verify: tokens.Verify,
         port: int = contract.GATEWAY_AGENT_PORT,
     ) -> None:
         super().__init__(("", port), Handler)
         self.router, self.measures, self.holder = router, measures, holder
         self.spool, self.shadows = spool, shadows
-        self._stack, self._keys = stack, keys
+        self._verify = verify
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
         """Status and reason why this Authorization header may not see or change routes; None when it may."""
@@ -59,7 +57,7 @@ class Service(ThreadingHTTPServer):
         if scheme.lower() != "bearer":
             return 401, "no bearer token; send Authorization: Bearer <the stack's admin token>"
         try:
-            principal = tokens.verify(token.strip(), self._stack, self._keys)
+            principal = self._verify(token.strip())
         except tokens.InvalidToken as error:
             return 401, str(error)
         if principal.role != tokens.ROLE_ADMIN:

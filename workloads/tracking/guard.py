@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from workloads import contract
-from workloads.tokens import InvalidToken, Keys, Principal, verify
+from workloads.tokens import InvalidToken, Principal, Verify
 from workloads.tracking import rules
 
 Scope = MutableMapping[str, Any]
@@ -27,10 +27,9 @@ _CHALLENGE: Final = (b"www-authenticate", b'Basic realm="Cairn: any user name, t
 class TokenGuard:
     """An ASGI application around another."""
 
-    def __init__(self, app: App, stack: str, keys: Keys) -> None:
+    def __init__(self, app: App, verify: Verify) -> None:
         self._app = app
-        self._stack = stack
-        self._keys = keys
+        self._verify = verify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the request through."""
@@ -74,7 +73,7 @@ class TokenGuard:
                 raise InvalidToken("the Authorization header is not valid Basic") from error
         elif scheme.lower() != "bearer":
             raise InvalidToken("tracking needs a token: set MLFLOW_TRACKING_TOKEN (`cairn env` prints it)")
-        return verify(credentials.strip(), self._stack, self._keys)
+        return self._verify(credentials.strip())
 
 
 async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:

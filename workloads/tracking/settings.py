@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from workloads import contract
-from workloads.tokens import Keys
+from workloads import contract, tokens
 
 
 @dataclass(frozen=True)
@@ -13,13 +12,13 @@ class Settings:
     """What the server needs to know.
 
     Attributes:
+        verify: tells whose token comes with a request.
         database_uri: SQLAlchemy's, with the password.
         artifact_root: s3://bucket[/folder] under which all runs' artefacts are kept.
         allowed_hosts: values of the Host header that are answered (patterns as in fnmatch), comma-separated.
     """
 
-    stack: str
-    keys: Keys
+    verify: tokens.Verify
     database_uri: str
     object_store_url: str
     access_key: str
@@ -51,9 +50,9 @@ def read(environ: Mapping[str, str], secrets_dir: str = contract.SECRETS_DIR) ->
     port = environ.get("CAIRN_DATABASE_PORT", str(contract.DATABASE_PORT))
     store = f"http://{contract.OBJECT_STORE_HOST}:{contract.OBJECT_STORE_PORT}"
     hosts = f"{contract.TRACKING_HOST}:{contract.TRACKING_PORT},127.0.0.1:*,localhost:*"
+    files = (contract.SecretFile(name, secrets_dir) for name in (contract.SECRET_SIGNING_KEY, tokens.FILE_PEOPLE))
     return Settings(
-        stack=_required(environ, "CAIRN_STACK"),
-        keys=contract.SecretFile(contract.SECRET_SIGNING_KEY, secrets_dir),
+        verify=tokens.verifier(_required(environ, "CAIRN_STACK"), *files),
         database_uri=f"postgresql+psycopg://{user}:{password}@{host}:{port}/{quote(name, safe='')}",
         object_store_url=environ.get("CAIRN_OBJECT_STORE_URL", store),
         access_key=contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY, secrets_dir),

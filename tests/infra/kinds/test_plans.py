@@ -97,6 +97,7 @@ def test_tracking() -> None:
         "object_store_access_key",
         "object_store_secret_key",
         "signing_key",
+        "people",
     }
 
 

@@ -21,6 +21,7 @@ KEY = "a signing key of the gateway's tests, long enough"
 STACK = "gwtest"
 ENDPOINT = "projects/p/locations/l/endpoints/9"
 ADMIN = tokens.sign(tokens.Principal("admin", tokens.ROLE_ADMIN), STACK, KEY)
+PEOPLE = [tokens.Principal("p", role) for role in (*tokens.ROLES_OF_PEOPLE, "", "x")]
 WORKLOAD = tokens.sign(tokens.Principal("job", tokens.ROLE_WORKLOAD, ("b",)), STACK, KEY, 3600)
 
 
@@ -29,7 +30,7 @@ class Gateway:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        lab.secrets = {contract.SECRET_SIGNING_KEY: KEY}
+        lab.secrets = {contract.SECRET_SIGNING_KEY: KEY, tokens.FILE_PEOPLE: tokens.listed(PEOPLE)}
         self.container = self.start()
 
     def start(self) -> Container:
@@ -312,6 +313,7 @@ def test_only_valid_tokens_of_the_stack_predict(one: Gateway) -> None:
 )
 def test_roles_that_predict(one: Gateway, role: str, status: int) -> None:
     """Everybody but viewers and roles that nobody knows; the refusal is in Google's model."""
+    assert tokens.Principal("p", role) in PEOPLE
     found, _, body = one.predict(token=tokens.sign(tokens.Principal("p", role), STACK, KEY))
     assert found == status
     assert status == 200 or json.loads(body)["error"]["status"] == "PERMISSION_DENIED"

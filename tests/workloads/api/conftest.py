@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpx
@@ -19,6 +20,16 @@ from workloads.store import Store
 from workloads.store.sealing import Seal
 
 KEY = "test-signing-key-of-at-least-32-bytes"
+PEOPLE = tokens.listed(
+    tokens.Principal(name, role)
+    for name, role in (
+        ("dana", tokens.ROLE_DEVELOPER),
+        ("eve", tokens.ROLE_DEVELOPER),
+        ("vic", tokens.ROLE_VIEWER),
+        *((role, role) for role in (tokens.ROLE_DEVELOPER, tokens.ROLE_VIEWER, "x")),
+    )
+)
+VERIFY = tokens.verifier("test", KEY, PEOPLE)
 PARENT = "projects/test-project/locations/us-central1"
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 SERVING_IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -88,10 +99,10 @@ def token(role: str = tokens.ROLE_ADMIN, subject: str = "admin") -> str:
     return tokens.sign(tokens.Principal(subject, role), "test", KEY)
 
 
-@pytest.fixture(scope="session")
-def shared_server(shared_context: Context) -> Iterator[str]:
+@contextmanager
+def served(context: Context, verify: tokens.Verify = VERIFY) -> Iterator[str]:
     """The URL of the app behind uvicorn."""
-    running = uvicorn.Server(uvicorn.Config(create_app(shared_context, KEY), port=0, log_level="warning"))
+    running = uvicorn.Server(uvicorn.Config(create_app(context, KEY, verify), port=0, log_level="warning"))
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:
@@ -101,6 +112,13 @@ def shared_server(shared_context: Context) -> Iterator[str]:
     yield url
     running.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_context: Context) -> Iterator[str]:
+    """The URL of the app, once for all tests."""
+    with served(shared_context) as url:
+        yield url
 
 
 @pytest.fixture

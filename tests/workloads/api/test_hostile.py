@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.support import fuzz
 from tests.support.good_messages import DEDICATED, JOB, SEEDS
 from tests.support.mlflow import FakeMlflow
-from tests.workloads.api.conftest import KEY, PARENT, token
+from tests.workloads.api.conftest import KEY, PARENT, VERIFY, token
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
 from workloads.api.vertex import methods
@@ -38,7 +38,7 @@ def hostile(config: PlatformConfig, shared_context: Context) -> Iterator[httpx.C
     registry = Registry(
         MlflowClient("http://tracking:5000", lambda: "token", FakeMlflow().transport), store, PARENT, "gs://s"
     )
-    app = create_app(Context(config, store, registry), KEY)
+    app = create_app(Context(config, store, registry), KEY, VERIFY)
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=running.run)
     thread.start()

@@ -14,7 +14,7 @@ from google.cloud import aiplatform
 from google.oauth2.credentials import Credentials
 
 from tests.support.mlflow import FakeMlflow
-from tests.workloads.api.conftest import KEY, PARENT, SERVING_IMAGE, token
+from tests.workloads.api.conftest import KEY, PARENT, SERVING_IMAGE, VERIFY, token
 from workloads.api.app import create_app
 from workloads.api.handlers import Context
 from workloads.config import PlatformConfig
@@ -36,7 +36,7 @@ def url(config: PlatformConfig, store: Store, mlflow: FakeMlflow) -> Iterator[st
     client = MlflowClient("http://tracking:5000", lambda: "token", mlflow.transport, patience_s=0)
     registry = Registry(client, store, PARENT, "gs://staging/mlflow", lambda uri: uri == THERE)
     running = uvicorn.Server(
-        uvicorn.Config(create_app(Context(config, store, registry), KEY), port=0, log_level="warning")
+        uvicorn.Config(create_app(Context(config, store, registry), KEY, VERIFY), port=0, log_level="warning")
     )
     thread = threading.Thread(target=running.run)
     thread.start()

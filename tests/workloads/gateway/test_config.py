@@ -23,11 +23,12 @@ def rendered(table: Table) -> str:
 
 
 def test_it_is_stable_and_holds_no_secret() -> None:
-    """Equal tables give equal files; the signing keys are in a file of their own."""
+    """Equal tables give equal files; the signing keys and the people are in files of their own."""
     table = parse(text(model()))
     assert config.files(table, "s", PLACES) == config.files(table, "s", PLACES)
-    assert PLACES.keys not in config.files(table, "s", PLACES)
-    assert f"map_str({PLACES.keys})" in rendered(table)
+    for file in (PLACES.keys, PLACES.people):
+        assert file not in config.files(table, "s", PLACES)
+        assert f"map_str({file})" in rendered(table)
 
 
 def test_every_place_holder_is_filled() -> None:

@@ -16,6 +16,9 @@ from workloads import tokens
 from workloads.tracking.guard import TokenGuard
 
 STACK, KEY = "stack", "k" * 40
+WHO = "projects/p/locations/l/customJobs/1"
+PEOPLE = [tokens.Principal(WHO, role) for role in (*tokens.ROLES_OF_PEOPLE, "auditor")]
+VERIFY = tokens.verifier(STACK, KEY, tokens.listed(PEOPLE))
 API = "/api/2.0/mlflow"
 SEARCH = f"{API}/experiments/search"
 
@@ -23,7 +26,7 @@ SEARCH = f"{API}/experiments/search"
 def token(role: str = tokens.ROLE_ADMIN, buckets: tuple[str, ...] | None = None, **changes: Any) -> str:
     """A token of the stack."""
     sign: dict[str, Any] = {"stack": STACK, "keys": KEY, **changes}
-    return tokens.sign(tokens.Principal("projects/p/locations/l/customJobs/1", role, buckets), **sign)
+    return tokens.sign(tokens.Principal(WHO, role, buckets), **sign)
 
 
 async def echo(request: Request) -> PlainTextResponse:
@@ -34,9 +37,9 @@ async def echo(request: Request) -> PlainTextResponse:
 class Client:
     """A client of the guarded application, in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, verify: tokens.Verify = VERIFY) -> None:
         verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        self._app = TokenGuard(Starlette(routes=[Route("/{path:path}", echo, methods=verbs)]), STACK, KEY)
+        self._app = TokenGuard(Starlette(routes=[Route("/{path:path}", echo, methods=verbs)]), verify)
 
     def request(self, verb: str, path: str, **sent: Any) -> httpx.Response:
         """One request."""
@@ -220,13 +223,27 @@ def test_an_unknown_role_has_no_access(client: Client) -> None:
     assert client.request("GET", SEARCH, headers=bearer(token("auditor"))).status_code == 403
 
 
+def test_a_revoked_token_is_refused() -> None:
+    """At once when the people change, with a 401 that says what to do; as a browser's password too."""
+    people = [*PEOPLE]
+    client = Client(tokens.verifier(STACK, KEY, lambda: tokens.listed(people)))
+    for headers in (bearer(token()), basic(token())):
+        assert client.request("GET", SEARCH, headers=headers).status_code == 200
+    del people[0]
+    for headers in (bearer(token()), basic(token())):
+        answer = client.request("GET", SEARCH, headers=headers)
+        assert (answer.status_code, answer.json()["error_code"]) == (401, "UNAUTHENTICATED")
+        assert "was revoked or replaced; take a fresh one" in answer.json()["message"]
+    assert client.request("GET", SEARCH, headers=bearer(token(tokens.ROLE_VIEWER))).status_code == 200
+
+
 async def _nothing(*_: object) -> None:
     return
 
 
 def test_the_check_costs_less_than_a_millisecond() -> None:
     """The median of the check alone, measured without HTTP, is well below 1 ms."""
-    guard = TokenGuard(_nothing, STACK, KEY)
+    guard = TokenGuard(_nothing, VERIFY)
     headers = [(b"authorization", f"Bearer {token()}".encode())]
     scope = {"type": "http", "method": "GET", "path": SEARCH, "headers": headers}
 

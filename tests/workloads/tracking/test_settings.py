@@ -13,7 +13,7 @@ ENVIRON = {"CAIRN_STACK": "s", "CAIRN_ARTIFACT_ROOT": "s3://bucket/mlflow/"}
 @pytest.fixture
 def secrets(tmp_path: Path) -> str:
     """A folder of secret files; the password has characters that a URI must escape."""
-    for name in ("object_store_access_key", "object_store_secret_key", "signing_key"):
+    for name in ("object_store_access_key", "object_store_secret_key", "signing_key", "people"):
         (tmp_path / name).write_text(f"{name}-value\n")
     (tmp_path / "database_password").write_text("p@ss/w:rd%\n")
     return str(tmp_path)
@@ -33,9 +33,10 @@ def test_what_is_missing_is_named(secrets: str, tmp_path: Path) -> None:
         read({"CAIRN_ARTIFACT_ROOT": "s3://b"}, secrets)
     with pytest.raises(ValueError, match="CAIRN_ARTIFACT_ROOT"):
         read({**ENVIRON, "CAIRN_ARTIFACT_ROOT": "/data"}, secrets)
-    (tmp_path / "signing_key").unlink()
-    with pytest.raises(RuntimeError, match="signing_key"):
-        read(ENVIRON, secrets)
+    for name in ("people", "signing_key"):
+        (tmp_path / name).unlink()
+        with pytest.raises(RuntimeError, match=name):
+            read(ENVIRON, secrets)
 
 
 def test_mlflow_runs_no_jobs(secrets: str) -> None:

@@ -1,6 +1,6 @@
 """The Cloud Storage JSON API, as google-cloud-storage uses it, over the stack's S3 server.
 
-The API mounts `routes(StorageDeps(store, bearer(stack, key), folder, location))`; nothing here knows Vertex.
+The API mounts `routes(StorageDeps(store, bearer(verify), folder, location))`; nothing here knows Vertex.
 """
 
 from workloads.api.storage.call import StorageDeps, bearer

@@ -13,7 +13,7 @@ from workloads.api.storage import resource
 from workloads.api.storage.errors import S3Error, StorageError, from_s3
 from workloads.api.storage.resource import StoredObject
 from workloads.api.storage.s3 import ObjectStore
-from workloads.tokens import InvalidToken, Principal, verify
+from workloads.tokens import InvalidToken, Principal, Verify
 
 MAX_JSON_BYTES: Final = 1 << 20
 
@@ -98,14 +98,16 @@ class Call:
         return stored
 
 
-def bearer(stack: str, key: str) -> Callable[[Request], Principal]:
-    """An `authenticate` for StorageDeps: takes Authorization: Bearer, verifies the token with the stack's key."""
+def bearer(verify: Verify) -> Callable[[Request], Principal]:
+    """An `authenticate` for StorageDeps: takes Authorization: Bearer; whose token it is goes to the logs too."""
 
     def authenticate(request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise InvalidToken("The request has no bearer token: give the client credentials (cairn.connect() does)")
-        return verify(token.strip(), stack, key)
+        principal = verify(token.strip())
+        request.state.principal, request.state.role = principal.subject, principal.role
+        return principal
 
     return authenticate
 

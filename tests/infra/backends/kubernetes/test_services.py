@@ -13,6 +13,7 @@ from infra.cluster_settings import CLUSTER_IP, LOAD_BALANCER, Cluster
 from tests.infra.program import CLUSTER, SECRET_SIGNATURE_KEY, Declared, declare, kubernetes
 from workloads import contract
 from workloads.plans.container import Mount, Resources
+from workloads.tokens import FILE_PEOPLE
 
 SPEC = ServiceSpec("web", "api", "127.0.0.1:5001/cairn/web:0123456789abcdef", Resources(0.5, 512))
 STATEFUL = replace(SPEC, mounts=(Mount("data", "/data"),))
@@ -120,10 +121,10 @@ def test_secrets_are_files() -> None:
     assert "s3cret" not in str(one.pods())
 
 
-def test_a_new_ring_of_signing_keys_makes_no_new_pod() -> None:
-    """The kubelet brings it into the running pod, whose program reads it again."""
-    rings = ("a\n", "b\na\n")
-    one, other = (service(replace(SPEC, secrets={contract.SECRET_SIGNING_KEY: ring, "key": "k"})) for ring in rings)
+@pytest.mark.parametrize("file", [contract.SECRET_SIGNING_KEY, FILE_PEOPLE])
+def test_a_new_ring_of_signing_keys_and_other_people_make_no_new_pod(file: str) -> None:
+    """The kubelet brings them into the running pod, whose program reads them again."""
+    one, other = (service(replace(SPEC, secrets={file: text, "key": "k"})) for text in ("a\n", "b\na\n"))
     assert one.manifest("v1:Secret", "web-secrets")["data"] != other.manifest("v1:Secret", "web-secrets")["data"]
     assert one.pods() == other.pods()
 

@@ -21,6 +21,8 @@ from workloads.api.storage import ObjectStore, StorageDeps, bearer, routes
 
 STACK = "storage-test"
 KEY = "k" * 40
+PEOPLE = tokens.listed(tokens.Principal("tester", role) for role in tokens.ROLES_OF_PEOPLE)
+VERIFY = tokens.verifier(STACK, KEY, PEOPLE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Surface:
 def serve(server: S3Server, uploads: Path, port: int) -> Iterator[Surface]:
     """The surface on a port, by an API process' worth of uvicorn."""
     deps = StorageDeps(
-        ObjectStore(server.url, server.access_key, server.secret_key), bearer(STACK, KEY), uploads, "us-central1"
+        ObjectStore(server.url, server.access_key, server.secret_key), bearer(VERIFY), uploads, "us-central1"
     )
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from workloads import tokens
 from workloads.api import auth, health, shadows
-from workloads.api.errors import invalid
+from workloads.api.errors import ApiError, invalid
 from workloads.api.handlers import Context, Json
 from workloads.api.resources.custom_jobs import RUNNING as HOLDING
 from workloads.api.vertex.messages import timestamp
@@ -105,7 +105,8 @@ class Extensions:
         follow = query.get("follow", "0").lower() in ("1", "true")
         source = await run_in_threadpool(self._source, name)
         form, kind = (_json_line, "application/x-ndjson") if query.get("alt") == "json" else (_text_line, "text/plain")
-        return StreamingResponse(self._stream(source, since, follow, form), media_type=f"{kind}; charset=utf-8")
+        lines = self._stream(source, since, form, (lambda: self._is_good(request)) if follow else None)
+        return StreamingResponse(lines, media_type=f"{kind}; charset=utf-8")
 
     async def audit(self, request: Request) -> Response:
         """Who changed what, newest first; the query chooses: principal, method, resource (a prefix), since, pages."""
@@ -120,13 +121,24 @@ class Extensions:
         row = self.context.store.get(name)
         return str((row.message.get("trainingTaskMetadata") or {}).get("backingCustomJob") or row.name)
 
-    async def _stream(self, name: str, since: int, follow: bool, form: Callable[[LogLine], str]) -> AsyncIterator[str]:
+    def _is_good(self, request: Request) -> bool:
+        """Whether the token still is that the request came with: one may be revoked while its holder follows a log."""
+        try:
+            self.principal(request)
+        except ApiError:
+            return False
+        return True
+
+    async def _stream(
+        self, name: str, since: int, form: Callable[[LogLine], str], follow: Callable[[], bool] | None
+    ) -> AsyncIterator[str]:
+        """Args: follow: whether to go on, asked at every turn."""
         while True:
-            ended = not follow or await run_in_threadpool(self._ended, name)  # before reading: no line is missed
+            ended = follow is None or await run_in_threadpool(self._ended, name)  # before reading: no line is missed
             while lines := await run_in_threadpool(self.context.store.read_logs, name, since, LINES):
                 since = lines[-1].seq
                 yield "".join(map(form, lines))
-            if ended:
+            if ended or not (follow and follow()):
                 return
             await asyncio.sleep(FOLLOW_S)
 

@@ -27,14 +27,18 @@ PATHS = (
     "/staging", "/metrics", "/cairn/v1/status", "/docs", "/openapi.json", "/stats",
 )  # fmt: skip
 REFUSED = {400, 401, 403, 404, 405}
-# It waits first: on the project's own cluster the rules for a new pod come a moment after its start.
+# From its first moment on, in which rules that come late would not be there yet.
 OUT = """
 import socket, sys, time
-time.sleep(5)
-try:
-    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()
-except OSError as error:
-    sys.exit(f"no way out: {error}")
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1).close()
+        sys.exit()
+    except OSError as problem:
+        error = problem
+        time.sleep(0.01)
+sys.exit(f"no way out: {error}")
 """
 
 

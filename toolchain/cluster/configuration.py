@@ -4,6 +4,7 @@ Called by up.py. JSON is YAML, so nothing here depends on a YAML library.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from toolchain.cluster import layout as names
@@ -13,6 +14,8 @@ from workloads.controllers.engines import seccomp
 
 PROXY_PORTS = ("10256", "10249")
 SECCOMP = "cairn/workloads.json"
+GATE = "gate"
+CNI_PROGRAMS = [Path("/usr/lib/cni") / name for name in ("bridge", "host-local", "loopback", "portmap")]
 
 
 def write(layout: Layout, egress: bool, nameservers: list[str]) -> None:
@@ -26,6 +29,7 @@ def write(layout: Layout, egress: bool, nameservers: list[str]) -> None:
         "resolv.conf": "".join(f"nameserver {address}\n" for address in nameservers),
     }.items():
         files.write(layout.config / name, content)
+    _cni_programs(layout)
     # Named `localhostProfile: cairn/workloads.json` by pods.
     files.write(layout.data / "kubelet" / "seccomp" / SECCOMP, seccomp.profile())
 
@@ -48,7 +52,7 @@ disabled_plugins = [
   enable_unprivileged_ports = true
   stream_server_address = "127.0.0.1"
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{layout.cni_programs}"
     conf_dir = "{layout.config / "cni"}"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -57,8 +61,17 @@ disabled_plugins = [
 """
 
 
+def _cni_programs(layout: Layout) -> None:
+    """Containerd looks in one folder: the machine's plugins and our own."""
+    layout.cni_programs.mkdir(parents=True, exist_ok=True)
+    for program in (*CNI_PROGRAMS, layout.tools / GATE):
+        link = layout.cni_programs / program.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+
+
 def _cni(egress: bool) -> dict[str, Any]:
-    """A bridge for the pods; with egress, what leaves it has the node's address."""
+    """A bridge for the pods; with egress, what leaves it has the node's address. The gate waits for a pod's rules."""
     bridge = {
         "type": "bridge",
         "bridge": names.BRIDGE,
@@ -74,7 +87,8 @@ def _cni(egress: bool) -> dict[str, Any]:
         },
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, portmap]}
+    gate = {"type": GATE, "socket": f"{names.POLICIES}/gate.sock"}
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, portmap, gate]}
 
 
 def _kubelet(layout: Layout) -> dict[str, Any]:

@@ -150,6 +150,8 @@ def _policies(layout: Layout) -> list[str]:
     flags = _flags(
         kubeconfig=layout.config / "services.kubeconfig",
         node=names.NODE,
+        address=layout.node_address,
+        folder=names.POLICIES,
         services=names.SERVICES,
         node_ports="{}-{}".format(*layout.node_ports),
     )

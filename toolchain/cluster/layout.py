@@ -22,6 +22,7 @@ UPLINK = "eth0"
 NODE = "node"
 CONTEXT = "cairn"
 LARGEST_NUMBER = 3
+POLICIES = "/run/policies"  # of the node's own /run: where the program of that name has its socket
 PAUSE_IMAGE = f"localhost/cairn/pause:{versions.KUBERNETES}"
 DNS_IMAGE = f"localhost/cairn/coredns:{versions.COREDNS}"
 
@@ -95,6 +96,11 @@ class Layout:
     def config(self) -> Path:
         """What the daemons read."""
         return self.folder / "config"
+
+    @property
+    def cni_programs(self) -> Path:
+        """The CNI plugins, by links."""
+        return self.folder / "cni"
 
     @property
     def data(self) -> Path:

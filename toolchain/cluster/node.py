@@ -100,6 +100,9 @@ def network(recipe: dict[str, Any]) -> None:
     registry = ["-p", "tcp", "--dport", str(recipe["registry_port"]), "-m", "addrtype", "--dst-type", "LOCAL"]
     # Before all chains of others, some of which accept what comes from pods.
     _run("iptables", "-w", "-t", "mangle", "-A", "PREROUTING", *from_pods, *registry, "-j", "DROP")
+    # Policies' rules are of IPv4, but every link has an IPv6 address of its own.
+    if Path("/proc/sys/net/ipv6").exists():
+        _run("ip6tables", "-w", "-t", "mangle", "-A", "PREROUTING", *from_pods, "-j", "DROP")
     # A Service that kube-proxy does not know yet must not be looked for outside.
     _run("iptables", "-w", "-A", "FORWARD", *from_pods, "-d", recipe["services"], "-j", "REJECT")
 

@@ -19,7 +19,7 @@ from toolchain.steps import Step
 
 NAME = "Kubernetes"
 LOG = "kubernetes"
-PROGRAMS = ("kube", "coredns", "pause", "volumes", "policies")
+PROGRAMS = ("kube", "coredns", "pause", "volumes", "policies", "gate")
 IN_IMAGES = {names.PAUSE_IMAGE: "pause", names.DNS_IMAGE: "coredns"}
 # What the node calls, and the Debian package that has it.
 NEEDED = {

@@ -77,12 +77,27 @@ class Lab:
             "volumes": claims,
         }
 
-    def pod(self, name: str, spec: dict[str, Any]) -> None:
+    def pod(self, name: str, spec: dict[str, Any], **labels: str) -> None:
         """Make a pod and wait until it runs."""
-        body = {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+        self.begin(name, spec, **labels)
+        until(f"pod {name} running", lambda: self.phase(name) == "Running")
+
+    def begin(self, name: str, spec: dict[str, Any], **labels: str) -> None:
+        """Make a pod."""
+        body = {"metadata": {"name": name, "labels": {"app": name, **labels}}, "spec": spec}
         # A namespace is a moment older than its service account.
         until(f"pod {name} made", lambda: self._created(body))
-        until(f"pod {name} running", lambda: self.phase(name) == "Running")
+
+    def address(self, name: str) -> str:
+        """A pod's."""
+        return str(self.core.read_namespaced_pod(name, self.namespace).status.pod_ip)
+
+    def log(self, name: str) -> str:
+        """What a pod has printed; nothing before it runs."""
+        if self.phase(name) == "Pending":
+            return ""
+        answer = self.core.read_namespaced_pod_log(name, self.namespace, _preload_content=False)
+        return str(answer.data.decode())
 
     def _created(self, body: dict[str, Any]) -> bool:
         try:

@@ -44,13 +44,15 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
 
 
 def test_configuration_lies_in_the_clusters_folder(tmp_path: Path) -> None:
-    """With our seccomp profile where the kubelet looks for it, and a masquerade only with egress."""
+    """Our seccomp profile is where the kubelet looks, a masquerade only with egress, the gate at the chain's end."""
     layout = Layout(tmp_path / "cluster", tmp_path / "tools")
     configuration.write(layout, egress=False, nameservers=[])
     profile = layout.data / "kubelet" / "seccomp" / "cairn" / "workloads.json"
     assert profile.read_text() == seccomp.profile()
     network = json.loads((layout.config / "cni" / "10-pods.conflist").read_text())
     assert network["plugins"][0]["ipMasq"] is False
+    assert network["plugins"][-1]["type"] == "gate"  # after those that give a pod its address
+    assert (layout.cni_programs / "gate").readlink() == layout.tools / "gate"
     kubelet = json.loads((layout.config / "kubelet.yaml").read_text())
     assert kubelet["cgroupRoot"] == f"/{layout.name}"
 

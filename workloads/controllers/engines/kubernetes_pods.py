@@ -12,7 +12,8 @@ NOT_FOUND: Final = 127
 NOT_RUNNABLE: Final = 126
 OVERDUE: Final = timedelta(seconds=60)  # after a deleted pod should have ended, its node is taken for lost
 PULL_PATIENCE: Final = timedelta(minutes=5)
-OWN_DISK: Final = "local ephemeral storage limit"  # in what the kubelet says of a container that wrote too much
+# In what the kubelet says of a pod that wrote too much: of the whole pod, which it looks at first, and of a container.
+OWN_DISK: Final = ("ephemeral local storage usage exceeds", "local ephemeral storage limit")
 STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 START_ERRORS: Final = frozenset({"StartError", "ContainerCannotRun"})
 NEVER: Final = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
@@ -126,7 +127,8 @@ class Pod:
         # Of a killed one the kubelet may learn a moment later that it was for memory; its pod's phase then is final.
         if not self.is_over and (ended is None or self.restarts_by_itself or ended["exitCode"] == KILLED):
             return None
-        if self.status.get("reason") == "Evicted" and OWN_DISK in (said := str(self.status.get("message", ""))):
+        said = str(self.status.get("message", ""))
+        if self.status.get("reason") == "Evicted" and any(each in said for each in OWN_DISK):
             return End(KILLED, exceeded=said.strip(" ."))
         if ended is None:  # evicted, refused by its node, or stopped before it could start
             return End(STOPPED if self.status.get("reason") == "DeadlineExceeded" else KILLED)

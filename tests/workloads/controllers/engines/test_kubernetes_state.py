@@ -119,6 +119,22 @@ def test_ends(raw: Any, code: int, out_of_memory: bool, kind: str) -> None:
     assert outcome.judge([{"name": found.name, "memory_mib": 1}], {found.name: found}).kind == kind
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+        'Container main exceeded its local ephemeral storage limit "1Gi". ',
+    ],
+)
+def test_a_pod_that_wrote_too_much_is_not_tried_again(message: str) -> None:
+    """In whichever of the kubelet's words; a node that is short of disk is no doing of the job's."""
+    found = only(jobs=[job()], pods=[pod(terminated(137), phase="Failed", reason="Evicted", message=message)])
+    verdict = outcome.judge([{"name": found.name, "memory_mib": 1}], {found.name: found})
+    assert (verdict.kind, verdict.code) == ("failed", outcome.CODE_EXHAUSTED)
+    assert message.strip(" .") in verdict.reason
+    assert outcome.DISK_ADVICE in verdict.reason
+
+
 def test_a_deleted_pod_that_still_runs() -> None:
     """It runs until it has ended."""
     assert only(pods=[pod(RUNNING, phase="Running", metadata={"deletionTimestamp": at(10)})]).phase == "running"

@@ -31,7 +31,6 @@ def test_a_flood_of_log(stack: Stack, vertex: Any) -> None:
     assert kept.endswith("what follows is not kept\n")
 
 
-@pytest.mark.backends("docker")
 def test_a_full_disk(stack: Stack, vertex: Any) -> None:
     """A job that writes more than its diskSpec is ended, not tried again, and told how much it may write."""
     spec = {**python(FILL), "disk_spec": {"boot_disk_size_gb": 1}}

@@ -96,6 +96,7 @@ class Blueprint:
             publish=self.settings.ports.tracking,
             resources=self.settings.resources[name],
             people=self._people,
+            audit_url=f"http://{contract.API_HOST}:{contract.API_PORT}{contract.PATH_EXTENSION}/audit",
         )
         return Tracking(name, args, self.backend)
 

@@ -34,7 +34,7 @@ ROLE_VIEWER: Final = "viewer"  # reads: resources, logs, usage, objects, runs; p
 ROLE_WORKLOAD: Final = "workload"  # a job or a model server: reaches its own buckets and MLflow, manages nothing
 ROLES_OF_PEOPLE: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_VIEWER)
 ROLES_THAT_PREDICT: Final = (ROLE_ADMIN, ROLE_DEVELOPER, ROLE_WORKLOAD)
-OWN: Final = ("admin", "api", "controllers", "platform")  # the stack's admin, and the services among each other as such
+OWN: Final = ("admin", "api", "controllers", "platform", "tracking")  # the stack's admin, and services among each other
 
 
 class InvalidToken(Exception):

@@ -24,6 +24,7 @@ class TrackingArgs:
         signing_key: the key that the tokens are signed with.
         publish: port for clients outside, as the backend publishes; None keeps it inside.
         people: whose tokens are good (`workloads/tokens.py`), one a line; without, the admin's and workloads' are.
+        audit_url: where the stack's API takes entries of the audit log; None: changes are in none.
     """
 
     stack: str
@@ -34,6 +35,7 @@ class TrackingArgs:
     publish: int | None = None
     resources: Resources = field(default_factory=lambda: Resources(cpu=1, memory_mib=900))
     people: pulumi.Input[str] = NOBODY
+    audit_url: str | None = None
 
 
 def plan(name: str, args: TrackingArgs, image: pulumi.Input[str], hosts: Sequence[str]) -> ServiceSpec:
@@ -50,6 +52,7 @@ def plan(name: str, args: TrackingArgs, image: pulumi.Input[str], hosts: Sequenc
             "CAIRN_OBJECT_STORE_URL": args.object_store.url,
             "CAIRN_ARTIFACT_ROOT": args.artifact_root,
             "CAIRN_ALLOWED_HOSTS": allowed_hosts(name, hosts),
+            **({"CAIRN_AUDIT_URL": args.audit_url} if args.audit_url else {}),
         },
         secrets={
             **args.database.secrets(),

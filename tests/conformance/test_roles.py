@@ -17,7 +17,7 @@ def ask(stack: Stack, principal: str, verb: str, url: str, body: object = None) 
     return httpx.request(verb, url, json=body, headers=stack.headers_of(principal), timeout=30).status_code
 
 
-def changes(stack: Stack) -> list[tuple[str, str, object]]:
+def changes(stack: Stack) -> list[tuple[str, str, dict[str, str]]]:
     """One change at each door."""
     name = f"roles-{secrets.token_hex(4)}"
     return [
@@ -53,15 +53,21 @@ def test_a_developer_makes_and_removes(stack: Stack) -> None:
 
 
 def test_who_did_what_is_in_the_audit_log(stack: Stack) -> None:
-    """Changes through the API and the storage surface, refused ones too, with who, what, to what, and the result."""
-    (_, endpoints, endpoint), (_, buckets, bucket), _ = changes(stack)
+    """Changes at every door, refused ones too, with who, what, to what, and the result."""
+    (_, endpoints, endpoint), (_, buckets, bucket), (_, experiments, experiment) = changes(stack)
     assert ask(stack, "vic", "POST", endpoints, endpoint) == FORBIDDEN
+    assert ask(stack, "vic", "POST", experiments, experiment) == FORBIDDEN
     assert ask(stack, "dana", "POST", buckets, bucket) == httpx.codes.OK
+    assert ask(stack, "dana", "POST", experiments, experiment) == httpx.codes.OK
     found = stack.get("audit?pageSize=20")["entries"]
     assert {(each["principal"], each["role"], each["method"], each["status"]) for each in found} >= {
         ("vic", "viewer", "EndpointService.CreateEndpoint", FORBIDDEN),
+        ("vic", "viewer", "POST experiments/create", FORBIDDEN),
         ("dana", "developer", "POST", httpx.codes.OK),
+        ("dana", "developer", "POST experiments/create", httpx.codes.OK),
     }
+    made = next(each for each in found if each["method"] == "POST experiments/create" and each["principal"] == "dana")
+    assert made["resource"] == f"experiments/{experiment['name']}"
     assert all(each["source"] for each in found)
     assert ask(stack, "dana", "GET", f"{stack.api_endpoint}/cairn/v1/audit") == FORBIDDEN
 

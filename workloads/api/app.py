@@ -127,7 +127,7 @@ def create_app(
     """The app; `keys` sign its own tokens, `routes` are others' (Cloud Storage), tried before Vertex'."""
     api = Api(context, verify)
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-    more = extensions.Extensions(context, keys, api.principal)
+    more = extensions.Extensions(context, keys, api.principal, read_body)
     secret_store = secret_manager.SecretManager(context, api.principal, read_body)
     own: list[tuple[str, list[str], Callable[[Request], object]]] = [
         (contract.PATH_HEALTH, ["GET"], api.health),
@@ -135,6 +135,7 @@ def create_app(
         (f"{contract.PATH_EXTENSION}/status", ["GET"], more.status),
         (f"{contract.PATH_EXTENSION}/usage", ["GET"], more.usage),
         (f"{contract.PATH_EXTENSION}/audit", ["GET"], more.audit),
+        (f"{contract.PATH_EXTENSION}/audit", ["POST"], more.report),
         (f"{contract.PATH_EXTENSION}/logs/{{name:path}}", ["GET"], more.logs),
         *((path, verbs, secret_store.answer) for path in secret_manager.PATHS),
         ("/{path:path}", verbs, api.vertex),

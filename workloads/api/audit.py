@@ -3,19 +3,21 @@
 ASGI middleware around everything, so that no way to change something can be forgotten. A request whose entry can't be
 written is answered UNAVAILABLE, whatever became of it: nothing that was acknowledged is missing from the log. Not
 logged: reads, predictions, and requests without a valid token (the request log has those). Never a body or a query.
+MLflow's changes are answered by tracking, which tells of them (workloads/tracking/audit.py) by the same rules.
 """
 
 import json
 import logging
 from collections.abc import Callable
-from typing import Final
+from dataclasses import fields
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workloads import contract
-from workloads.api.errors import ApiError
+from workloads.api.errors import ApiError, invalid
 from workloads.store import Deed, StoreError
 
 _log = logging.getLogger(__name__)
@@ -79,6 +81,8 @@ def is_change(verb: str, path: str) -> bool:
 def _deed(scope: Scope, status: int) -> Deed | None:
     """What the handlers have noted in the request's state, completed from the request."""
     state = scope["state"]
+    if "deed" in state:  # somebody else's, whom this request tells of
+        return cast("Deed", state["deed"])
     if "principal" not in state:
         return None
     path = unquote(scope["raw_path"].decode("latin-1"), errors="replace").partition("?")[0]
@@ -91,6 +95,25 @@ def _deed(scope: Scope, status: int) -> Deed | None:
         status=status,
         source=_plain(source or (scope.get("client") or ("",))[0]),
     )
+
+
+def reported(body: bytes) -> Deed:
+    """The deed that another service, which answers changes itself, tells of.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT: it is none.
+    """
+    try:
+        entry: Any = json.loads(body)
+    except ValueError:
+        entry = None
+    wanted = {each.name: each.type for each in fields(Deed)}
+    if not isinstance(entry, dict) or {name: type(value) for name, value in entry.items()} != wanted:
+        raise invalid(
+            f"An entry is a JSON object with {', '.join(wanted)}; status is a whole number, the others texts."
+        )
+    values: dict[str, Any] = {name: _plain(value) if isinstance(value, str) else value for name, value in entry.items()}
+    return Deed(**values)
 
 
 def _plain(text: str) -> str:

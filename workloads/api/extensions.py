@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from workloads import tokens
+from workloads import contract, tokens
 from workloads.api import auth, health, shadows
+from workloads.api.audit import reported
 from workloads.api.errors import ApiError, invalid
 from workloads.api.handlers import Context, Json
 from workloads.api.resources.custom_jobs import RUNNING as HOLDING
@@ -37,11 +38,12 @@ USAGE: Final = {"cpu_seconds": 0.0, "memory_gib_seconds": 0.0, "gpu_seconds": 0.
 
 @dataclass(frozen=True)
 class Extensions:
-    """The endpoints; `principal` authenticates a request, `keys` sign the API's own to the gateway."""
+    """The endpoints; `principal` authenticates a request, `body` reads it, `keys` sign the API's own to the gateway."""
 
     context: Context
     keys: tokens.Keys
     principal: Callable[[Request], Principal]
+    body: Callable[[Request], Awaitable[bytes]]
 
     async def status(self, request: Request) -> Response:
         """Services, capacity in use, the queue, rollouts, and shadows."""
@@ -115,6 +117,14 @@ class Extensions:
         entries = await run_in_threadpool(self.context.store.audit.read, wanted, size)
         page = {"entries": [{"seq": each.seq, "time": timestamp(each.time), **asdict(each.deed)} for each in entries]}
         return JSONResponse({**page, "nextPageToken": str(entries[-1].seq)} if len(entries) == size else page)
+
+    async def report(self, request: Request) -> Response:
+        """An entry of the audit log from tracking, which answers its own changes; durable before this is answered."""
+        principal = self.principal(request)
+        if (principal.subject, principal.role) != (contract.TRACKING_HOST, tokens.ROLE_ADMIN):
+            raise ApiError("PERMISSION_DENIED", f"{principal.subject} keeps no log of its own; tracking tells of its.")
+        request.state.deed = reported(await self.body(request))
+        return JSONResponse({})
 
     def _source(self, name: str) -> str:
         """Whose lines to read: a training pipeline's are its custom job's."""

@@ -8,11 +8,12 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 from workloads import contract
 from workloads.tokens import InvalidToken, Principal, Verify
-from workloads.tracking import rules
+from workloads.tracking import audit, rules
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,11 +26,16 @@ _CHALLENGE: Final = (b"www-authenticate", b'Basic realm="Cairn: any user name, t
 
 
 class TokenGuard:
-    """An ASGI application around another."""
+    """An ASGI application around another.
 
-    def __init__(self, app: App, verify: Verify) -> None:
+    Args:
+        log: makes an entry of the audit log durable; without it none are made.
+    """
+
+    def __init__(self, app: App, verify: Verify, log: audit.Write | None = None) -> None:
         self._app = app
         self._verify = verify
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the request through."""
@@ -48,6 +54,16 @@ class TokenGuard:
         except InvalidToken as error:
             await _answer(send, 401, _error("UNAUTHENTICATED", str(error)), _CHALLENGE)
             return
+        if self._log and audit.is_change(principal, scope["method"], scope["path"]):
+            body = await _body(receive)
+            if len(body) > MAX_CHECKED_BYTES:
+                await _answer(send, 413, _error("INVALID_PARAMETER_VALUE", f"more than {MAX_CHECKED_BYTES} bytes"))
+                return
+            receive = _replay(body, receive)
+            send = _logged(send, partial(audit.deed, principal, scope, body), self._log)
+        await self._check(principal, scope, receive, send)
+
+    async def _check(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if rules.asks_for_store_urls(path):
             await _answer(send, 501, _error("NOT_IMPLEMENTED", "artefacts go through this server, not past it"))
@@ -74,6 +90,23 @@ class TokenGuard:
         elif scheme.lower() != "bearer":
             raise InvalidToken("tracking needs a token: set MLFLOW_TRACKING_TOKEN (`cairn env` prints it)")
         return self._verify(credentials.strip())
+
+
+def _logged(send: Send, entry: Callable[[int], audit.Deed], log: audit.Write) -> Send:
+    """A `send` that holds an answer back until its entry is in the audit log, and refuses where none can be."""
+    unwritten = False
+
+    async def after(message: MutableMapping[str, Any]) -> None:
+        nonlocal unwritten
+        if message["type"] == "http.response.start":
+            unwritten = not await audit.write(entry(message["status"]), log)
+            if unwritten:
+                why = "the audit log can't be written, so nothing is acknowledged; try again"
+                await _answer(send, 503, _error("TEMPORARILY_UNAVAILABLE", why))
+        if not unwritten:
+            await send(message)
+
+    return after
 
 
 async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:

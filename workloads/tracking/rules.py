@@ -41,6 +41,16 @@ def asks_for_store_urls(path: str) -> bool:
     return bool(_STORE_URLS.fullmatch(path))
 
 
+def searches(path: str) -> bool:
+    """Whether a POST of this path only reads, as MLflow's searches do."""
+    return bool(_SEARCHES.fullmatch(path))
+
+
+def destroys(method: str, path: str) -> bool:
+    """Whether such a request takes something away, or gives it another name."""
+    return method == "DELETE" or bool(_DESTRUCTIVE.fullmatch(unquote(path).rstrip("/").rpartition("/")[2]))
+
+
 def refusal(principal: Principal, method: str, path: str) -> str | None:
     """Why the request is refused, or None. Of a workload's body, `places` decides further."""
     parts = unquote(path).strip("/").split("/")
@@ -58,7 +68,7 @@ def _reader_refusal(principal: Principal, method: str, path: str) -> str | None:
     """Of a viewer, or of a role that nobody knows. MLflow's searches are POSTs."""
     if not principal.is_person:
         return f"role '{principal.role}' has no access to tracking"
-    return None if method in _READS or _SEARCHES.fullmatch(path) else f"{principal.subject} is a viewer, who only reads"
+    return None if method in _READS or searches(path) else f"{principal.subject} is a viewer, who only reads"
 
 
 def _write_refusal(method: str, path: str, verb: str | None) -> str | None:

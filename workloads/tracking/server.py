@@ -70,7 +70,7 @@ def application(settings: Settings) -> App:
         if not hasattr(handlers, capability):
             raise RuntimeError(f"this MLflow has no {capability}: read its server-info handler again, then change this")
         setattr(handlers, capability, _Absent)
-    return TokenGuard(app, settings.verify)
+    return TokenGuard(app, settings.verify, settings.log)
 
 
 class _Absent:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from workloads import contract, tokens
+from workloads.tracking.audit import AuditLog
 
 
 @dataclass(frozen=True)
@@ -13,12 +14,14 @@ class Settings:
 
     Attributes:
         verify: tells whose token comes with a request.
+        log: the stack's audit log; None: nobody keeps one.
         database_uri: SQLAlchemy's, with the password.
         artifact_root: s3://bucket[/folder] under which all runs' artefacts are kept.
         allowed_hosts: values of the Host header that are answered (patterns as in fnmatch), comma-separated.
     """
 
     verify: tokens.Verify
+    log: AuditLog | None
     database_uri: str
     object_store_url: str
     access_key: str
@@ -50,9 +53,11 @@ def read(environ: Mapping[str, str], secrets_dir: str = contract.SECRETS_DIR) ->
     port = environ.get("CAIRN_DATABASE_PORT", str(contract.DATABASE_PORT))
     store = f"http://{contract.OBJECT_STORE_HOST}:{contract.OBJECT_STORE_PORT}"
     hosts = f"{contract.TRACKING_HOST}:{contract.TRACKING_PORT},127.0.0.1:*,localhost:*"
-    files = (contract.SecretFile(name, secrets_dir) for name in (contract.SECRET_SIGNING_KEY, tokens.FILE_PEOPLE))
+    stack, log_url = _required(environ, "CAIRN_STACK"), environ.get("CAIRN_AUDIT_URL")
+    keys = contract.SecretFile(contract.SECRET_SIGNING_KEY, secrets_dir)
     return Settings(
-        verify=tokens.verifier(_required(environ, "CAIRN_STACK"), *files),
+        verify=tokens.verifier(stack, keys, contract.SecretFile(tokens.FILE_PEOPLE, secrets_dir)),
+        log=AuditLog(log_url, stack, keys) if log_url else None,
         database_uri=f"postgresql+psycopg://{user}:{password}@{host}:{port}/{quote(name, safe='')}",
         object_store_url=environ.get("CAIRN_OBJECT_STORE_URL", store),
         access_key=contract.read_secret(contract.SECRET_OBJECT_STORE_ACCESS_KEY, secrets_dir),

@@ -131,3 +131,58 @@ def test_entries_are_never_changed_and_go_by_age(context: Context) -> None:
 def test_what_counts_as_a_change(verb: str, path: str, changes: bool) -> None:
     """Reads that are POSTs, and the exchange of a token for itself, don't."""
     assert audit.is_change(verb, path) is changes
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    """What tracking tells of a change that it has answered."""
+    entry = {
+        "principal": "dana",
+        "role": "developer",
+        "method": "DELETE registered-models/delete",
+        "resource": "registered-models/flights",
+        "status": 200,
+        "source": "10.1.2.3",
+    }
+    return entry | changes
+
+
+def test_tracking_tells_of_its_own_changes(client: httpx.Client) -> None:
+    """An entry from tracking is in the log as the deed of whom it names, once, and found by it."""
+    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
+    assert client.post(AUDIT, json=told(), headers=own).status_code == 200
+    assert shown(client) == [("dana", "DELETE registered-models/delete", 200)]
+    assert entries(client, principal="dana", resource="registered-models/")[0]["source"] == "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    "entry", [[], {}, told(status="200"), told(who="x"), {**told(), "source": None}, told(status=True)]
+)
+def test_what_is_no_entry_is_refused(client: httpx.Client, entry: object) -> None:
+    """It must be whole and of the right types; what is refused is no deed of anybody's but the sender's."""
+    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
+    answer = client.post(AUDIT, json=entry, headers=own)
+    assert (answer.status_code, "principal, role" in answer.text) == (400, True)
+    assert shown(client) == [("tracking", "POST", 400)]
+
+
+@pytest.mark.parametrize(
+    ("role", "subject"), [("admin", "admin"), ("developer", "dana"), ("viewer", "vic"), ("workload", "tracking")]
+)
+def test_nobody_else_adds_entries(client: httpx.Client, role: str, subject: str) -> None:
+    """Not even the admin writes deeds of others into the log."""
+    answer = client.post(AUDIT, json=told(), headers={"Authorization": f"Bearer {token(role, subject)}"})
+    assert answer.status_code == 403
+    assert shown(client) == [(subject, "POST", 403)]
+
+
+def test_an_entry_that_can_not_be_written_is_not_acknowledged(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tracking hears of it, so that it acknowledges nothing either."""
+
+    def away(*_: object) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr("workloads.store.audit.Database.transaction", away)
+    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
+    assert client.post(AUDIT, json=told(), headers=own).status_code == 503

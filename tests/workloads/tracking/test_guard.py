@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from workloads import tokens
+from workloads.tracking import audit
 from workloads.tracking.guard import TokenGuard
 
 STACK, KEY = "stack", "k" * 40
@@ -37,9 +38,9 @@ async def echo(request: Request) -> PlainTextResponse:
 class Client:
     """A client of the guarded application, in this process."""
 
-    def __init__(self, verify: tokens.Verify = VERIFY) -> None:
+    def __init__(self, verify: tokens.Verify = VERIFY, log: audit.Write | None = None) -> None:
         verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        self._app = TokenGuard(Starlette(routes=[Route("/{path:path}", echo, methods=verbs)]), verify)
+        self._app = TokenGuard(Starlette(routes=[Route("/{path:path}", echo, methods=verbs)]), verify, log)
 
     def request(self, verb: str, path: str, **sent: Any) -> httpx.Response:
         """One request."""

@@ -147,7 +147,7 @@ def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -
     raise TimeoutError(f"{what} within {timeout_s:.0f} s")
 
 
-def wait_until_healthy(container: Container) -> None:
+def wait_until_healthy(container: Container, timeout_s: float = 60.0) -> None:
     """Wait for the image's own health check to pass; its log is in the error."""
 
     def health() -> bool:
@@ -156,7 +156,7 @@ def wait_until_healthy(container: Container) -> None:
             raise RuntimeError(f"{container.name} ended: {container.logs().decode()}")
         return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
 
-    wait_for(f"{container.name} healthy", health)
+    wait_for(f"{container.name} healthy", health, timeout_s)
 
 
 @contextmanager

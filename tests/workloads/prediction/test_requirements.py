@@ -29,3 +29,12 @@ def test_every_pin_has_hashes(image: str) -> None:
     """Pip is run with --require-hashes; a lock without them would only fail in the build."""
     text = (FOLDER / image / "requirements.txt").read_text()
     assert text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_tracking_leaves_out_what_its_server_never_uses() -> None:
+    """A lock that was made without its excludes would bring them back, half of the image."""
+    lines = (FOLDER / "tracking" / "excludes.txt").read_text().splitlines()
+    excluded = {line for line in lines if not line.startswith("#")}
+    assert "mlflow" in locked("tracking")
+    assert excluded
+    assert not excluded & locked("tracking").keys()

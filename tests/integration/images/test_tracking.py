@@ -19,11 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from infra.kinds.images import DATABASE, OBJECT_STORE, TRACKING
 from tests.support.lab import Lab, open_lab, wait_until_healthy
 from workloads import contract
-from workloads.tokens import ROLE_DEVELOPER, Principal, sign
+from workloads.tokens import FILE_PEOPLE, ROLE_DEVELOPER, Principal, listed, sign
 
 # MLflow's client warns of type hints of its own, and where a warning is an error its tracing does nothing, silently.
 pytestmark = pytest.mark.filterwarnings("default")
 STACK, KEY = "mine", "a-signing-key-of-32-characters-xx"
+ADA = Principal("ada", ROLE_DEVELOPER)
 STARTS_S = 240.0  # MLflow loads for seconds, on a busy machine for a minute
 EXCLUDED = ("matplotlib", "pyarrow", "sklearn", "scipy", "skops", "PIL")
 
@@ -44,6 +45,7 @@ def start(lab: Lab) -> Container:
         contract.SECRET_OBJECT_STORE_ACCESS_KEY: "an-access-key",
         contract.SECRET_OBJECT_STORE_SECRET_KEY: "a-very-secret-key",
         contract.SECRET_SIGNING_KEY: KEY,
+        FILE_PEOPLE: listed([ADA]),
     }
     database = {"CAIRN_DATABASES": "mlflow"}
     lab.run(contract.DATABASE_HOST, lab.image(DATABASE), volumes={"db": "/var/lib/postgresql/data"}, env=database)
@@ -58,7 +60,7 @@ def start(lab: Lab) -> Container:
 @pytest.fixture
 def client(server: tuple[Container, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow.MlflowClient]:
     """MLflow's own client, with a developer's token."""
-    token = sign(Principal("ada", ROLE_DEVELOPER), STACK, KEY)
+    token = sign(ADA, STACK, KEY)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(server[1])
@@ -120,7 +122,7 @@ def test_what_the_browser_asks(server: tuple[Container, str], client: mlflow.Mlf
     """The page, its scripts, GraphQL and the questions of its charts are answered."""
     run = client.create_run("0").info.run_id
     client.log_metric(run, "loss", 0.5)
-    login = ("any", sign(Principal("ada", ROLE_DEVELOPER), STACK, KEY))
+    login = ("any", sign(ADA, STACK, KEY))
     with httpx.Client(base_url=server[1], auth=login, timeout=60) as http:
         page = http.get("/")
         scripts = [part.split('"')[0] for part in page.text.split('src="')[1:]]

@@ -12,7 +12,6 @@ import json
 import logging
 import re
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -9,14 +9,14 @@ from typing import Any, Final
 import pulumi
 import pulumi_docker as docker
 
-from infra.backends.docker.engine import Engine
 from workloads import contract
 from workloads.plans.container import Probe, Resources
 
 # Pulumi's Docker schema has no pids limit, so it is the process limit of the user. That one counts a user's processes
 # on the whole machine, and jobs share their user with the platform: it must be far above all of them together.
 PROCESS_LIMIT: Final = 16384
-START_INTERVAL_SINCE: Final = (1, 44)  # Docker 25 probes faster until the first success
+ANSWERED: Final = "/tmp/.answered"  # noqa: S108  the container's own tmpfs
+REST_S: Final = 25.0
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 MODE_SECRET: Final = "0400"
 
@@ -67,27 +67,35 @@ def secret_uploads(files: Mapping[str, Any], user: str) -> list[docker.Container
     ]
 
 
-def healthcheck(probe: Probe | None, engine: Engine | None) -> docker.ContainerHealthcheckArgs | None:
-    """The engine runs the probe inside the container, so no port is published for it; our images have bash."""
+def healthcheck(probe: Probe | None) -> docker.ContainerHealthcheckArgs | None:
+    """The engine runs the probe inside the container, so no port is published for it; our images have bash.
+
+    It begins a second after the start and is repeated every second, so nobody waits for what is up. But a process in a
+    container is dear (a twentieth of a second of two cores), so once the service has answered, each run rests first.
+    """
     if probe is None:
         return None
     return docker.ContainerHealthcheckArgs(
-        tests=["CMD", "bash", "-c", _probe_script(probe)],
-        start_interval="1s" if engine and engine.api >= START_INTERVAL_SINCE else None,
-        interval=f"{probe.period_s:g}s",
-        timeout=f"{probe.timeout_s:g}s",
+        tests=["CMD", "bash", "-c", probe_script(probe, ANSWERED, REST_S)],
+        interval="1s",
+        timeout=f"{REST_S + probe.timeout_s:g}s",
         retries=probe.failures,
         start_period="120s",
     )
 
 
-def _probe_script(probe: Probe) -> str:
-    """The shell opens the connection itself: a tenth of what starting an HTTP client costs, every few seconds."""
+def probe_script(probe: Probe, answered: str, rest_s: float) -> str:
+    """The shell opens the connection itself: a tenth of what starting an HTTP client costs.
+
+    Args:
+        answered: the file that says that the run before was answered; gone with the container's next start.
+    """
+    rest = f"[[ -e {answered} ]] && rm {answered} && sleep {rest_s:g}"
     connect = f"exec 3<>/dev/tcp/127.0.0.1/{probe.port}"
     if not probe.path:
-        return connect
-    ask = f"printf 'GET {probe.path} HTTP/1.0\\r\\n\\r\\n' >&3"
-    return f"{connect}; {ask}; mapfile -t lines <&3; [[ ${{lines[0]}} == *' 200 '* ]]"
+        return f"{rest}; {connect} && : > {answered}"
+    ask = f"printf 'GET {probe.path} HTTP/1.0\\r\\n\\r\\n' >&3; read -r -t {probe.timeout_s:g} _ status _ <&3"
+    return f"{rest}; {connect}; {ask}; [[ $status == 200 ]] && : > {answered}"
 
 
 def secrets_path(name: str) -> str:

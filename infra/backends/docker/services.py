@@ -56,7 +56,7 @@ def create(stack: str, spec: ServiceSpec, engine: Engine | None, opts: pulumi.Re
         mounts=_mounts(stack, spec, engine),
         group_adds=[engine.socket_group] if spec.engine_access and engine else None,
         uploads=secret_uploads({secrets_path(name): text for name, text in spec.secrets.items()}, spec.user),
-        healthcheck=healthcheck(spec.probe, engine),
+        healthcheck=healthcheck(spec.probe),
         wait=spec.probe is not None,
         wait_timeout=HEALTHY_WITHIN_S,
         restart="always",  # an engine that was killed takes what it finds running for stopped by hand (seen with 20.10)

@@ -1,11 +1,14 @@
 """Containers of the Docker backend under mocks: hardening, wiring, and wishes that the engine can't meet."""
 
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,7 +16,7 @@ import pytest
 
 from infra.backends.base import PortSpec, ServiceSpec, UnmetWish, VolumeSpec
 from infra.backends.docker import DockerBackend
-from infra.backends.docker.containers import healthcheck
+from infra.backends.docker.containers import REST_S, healthcheck, probe_script
 from tests.infra.program import ENGINE, Declared, backend, declare
 from workloads import contract
 from workloads.plans.container import ContainerSpec, Group, Mount, Probe, Resources
@@ -174,23 +177,55 @@ def server(status: int) -> Iterator[int]:
         httpd.server_close()
 
 
-def probe(port: int, path: str) -> int:
+def probe(port: int, path: str, answered: Path, rest_s: float = 0.0) -> int:
     """Exit code of a probe's command, run here."""
-    check = healthcheck(Probe(port, path), None)
-    assert check is not None
-    command = list(check.tests)  # type: ignore[arg-type]
-    return subprocess.run(command[1:], capture_output=True, check=False).returncode
+    command = ["bash", "-c", probe_script(Probe(port, path, timeout_s=1.0), str(answered), rest_s)]
+    return subprocess.run(command, capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
-def test_http_probe(status: int, healthy: bool) -> None:
-    """The probe's command succeeds for 200 and for nothing else."""
+def test_http_probe(status: int, healthy: bool, tmp_path: Path) -> None:
+    """The probe's command succeeds for 200 and for nothing else, each time anew."""
     with server(status) as port:
-        assert (probe(port, "/healthz") == 0) is healthy
+        for _ in range(2):
+            assert (probe(port, "/healthz", tmp_path / "answered") == 0) is healthy
 
 
-def test_tcp_probe() -> None:
+def test_tcp_probe(tmp_path: Path) -> None:
     """Without a path it succeeds when the port accepts, and fails when nobody listens."""
     with server(500) as port:
-        assert probe(port, "") == 0
-    assert probe(port, "") != 0
+        assert probe(port, "", tmp_path / "answered") == 0
+    assert probe(port, "", tmp_path / "answered") != 0
+
+
+@pytest.mark.parametrize("path", ["", "/healthz"])
+def test_a_probe_rests_only_after_an_answer(path: str, tmp_path: Path) -> None:
+    """At a start, and after a failure, the next run is in a hurry; within a healthy service it is not."""
+    answered = tmp_path / "answered"
+
+    def seconds(expected: bool) -> float:
+        begin = time.monotonic()
+        assert (probe(port, path, answered, rest_s=0.5) == 0) is expected
+        return time.monotonic() - begin
+
+    with server(200) as port:
+        assert seconds(True) < 0.5
+        assert seconds(True) >= 0.5
+    assert seconds(False) >= 0.5
+    assert seconds(False) < 0.5
+
+
+def test_a_probe_that_is_never_answered_ends() -> None:
+    """The engine leaves what takes too long to itself, so it would pile up."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begin = time.monotonic()
+        assert probe(silent.getsockname()[1], "/healthz", Path("/nowhere/answered")) != 0
+    assert time.monotonic() - begin < 5
+
+
+def test_a_check_has_time_for_its_rest() -> None:
+    """The engine takes a run that rests for no failure."""
+    check = healthcheck(Probe(80, "/"))
+    assert check is not None
+    assert check.timeout == f"{REST_S + Probe(80).timeout_s:g}s"
+    assert healthcheck(None) is None

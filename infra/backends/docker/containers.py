@@ -70,8 +70,8 @@ def secret_uploads(files: Mapping[str, Any], user: str) -> list[docker.Container
 def healthcheck(probe: Probe | None) -> docker.ContainerHealthcheckArgs | None:
     """The engine runs the probe inside the container, so no port is published for it; our images have bash.
 
-    It begins a second after the start and is repeated every second, so nobody waits for what is up. But a process in a
-    container is dear (a twentieth of a second of two cores), so once the service has answered, each run rests first.
+    It begins a second after the start and is repeated every second, so nobody waits for what is up. But each run starts
+    a process in the container, so once the service has answered, a run rests first.
     """
     if probe is None:
         return None

@@ -106,8 +106,10 @@ def send(address: tuple[str, int], data: bytes, timeout_s: float = 20) -> tuple[
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 answer += piece
-        except (ConnectionError, BrokenPipeError):
-            pass  # a refusal may come while the request is still on its way
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # a refusal may come, and the connection go, while the request is still on its way
     first = answer.split(b" ", 2)
     status = int(first[1][:3]) if answer.startswith(b"HTTP/") and len(first) > 1 else 0
     return status, answer

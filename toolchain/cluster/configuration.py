@@ -124,6 +124,8 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         },
         "volumePluginDir": str(layout.data / "volume-plugins"),
         "podLogsDir": str(layout.data / "pod-logs"),
+        # A changed Secret is with its pods after some fifteen seconds. By itself it would take a minute and a half.
+        "syncFrequency": "10s",
         "shutdownGracePeriod": "0s",
     }
 

@@ -3,7 +3,8 @@
 API, controllers, database, object store, MLflow and gateway, in any order, the next one before the last is back now and
 then. Ten of the faults are restarts of the machine's container engine itself, half of them by kill -9: services come
 back by themselves, and jobs that ended with it are run again. Every job whose creation was acknowledged ends exactly
-once: it succeeds, one run of it came to its end, its one line is kept once.
+once: it succeeds, one run of it came to its end, its one line is kept once. Only a run that came to its end while a
+killed engine was away, which nobody saw, may be followed by another.
 
 The engine is restarted only where nobody else's containers run on it; `--engine anyway` and `--engine never` say else.
 """

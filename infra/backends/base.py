@@ -24,7 +24,7 @@ class UnmetWish(Exception):
 
 
 def service_probe(port: int, path: str = "") -> Probe:
-    """The probe of a service of the platform: seldom, since each one starts a process in the container."""
+    """The probe of a service of the platform; how often Docker looks is its backend's business (`healthcheck`)."""
     return Probe(port, path, period_s=5.0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import mlflow
 import pytest
-from google.cloud import storage
+from google.cloud import aiplatform, storage
 
 import cairn
 from tests.conformance import serving
@@ -113,3 +113,12 @@ def bucket(stack: Stack, storage_client: storage.Client) -> Iterator[storage.Buc
 def versions(stack: Stack, vertex: cairn.Connection) -> serving.Versions:
     """Two versions of one model: the first answers 1.0, the second (the default) 2.0. They go with the stack."""
     return serving.two_versions(stack)
+
+
+@pytest.fixture
+def endpoint(versions: serving.Versions) -> Iterator[aiplatform.Endpoint]:
+    """A served model."""
+    made = aiplatform.Endpoint.create(display_name="served meanwhile")
+    serving.deploy(made, versions[0], "first", 100)
+    yield made
+    made.delete(force=True)

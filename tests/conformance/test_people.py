@@ -2,15 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import pytest
 from google.cloud import aiplatform
 
-from tests.conformance import serving
 from tests.conformance.doors import Client, unharmed
 from tests.support.pulumi_cli import pulumi
 from tests.support.stack import Stack
@@ -26,15 +24,6 @@ SERVICES: Final = (
     contract.CONTROLLERS_HOST,
     contract.DATABASE_HOST,
 )
-
-
-@pytest.fixture
-def endpoint(versions: serving.Versions) -> Iterator[aiplatform.Endpoint]:
-    """A served model."""
-    made = aiplatform.Endpoint.create(display_name="served meanwhile")
-    serving.deploy(made, versions[0], "first", 100)
-    yield made
-    made.delete(force=True)
 
 
 def starts(stack: Stack) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A new image of API, controllers and MLflow while everything is in use: no request and no job is lost."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,6 @@ from tests.support.release import next_release, upgrade
 from tests.support.stack import Stack
 
 PATIENCE_S = 120.0  # of clients: what is replaced is away for as long as it takes to start
-
-
-@pytest.fixture
-def endpoint(versions: serving.Versions) -> Iterator[aiplatform.Endpoint]:
-    """A served model."""
-    made = aiplatform.Endpoint.create(display_name="served meanwhile")
-    serving.deploy(made, versions[0], "first", 100)
-    yield made
-    made.delete(force=True)
 
 
 @pytest.fixture

@@ -48,20 +48,29 @@ def searches(path: str) -> bool:
 
 def destroys(method: str, path: str) -> bool:
     """Whether such a request takes something away, or gives it another name."""
-    return method == "DELETE" or bool(_DESTRUCTIVE.fullmatch(unquote(path).rstrip("/").rpartition("/")[2]))
+    parts = _parts(path)
+    return method == "DELETE" or (not _of_artifacts(parts) and bool(_DESTRUCTIVE.fullmatch(parts[-1])))
 
 
 def refusal(principal: Principal, method: str, path: str) -> str | None:
     """Why the request is refused, or None. Of a workload's body, `places` decides further."""
-    parts = unquote(path).strip("/").split("/")
-    artifacts = "mlflow-artifacts" in parts[:3]
-    if not artifacts and _OFF & set(parts):
+    parts = _parts(path)
+    if not _of_artifacts(parts) and _OFF & set(parts):
         return "this part of MLflow is off here: the platform has its own services for it"
     if principal.manages:
         return None
     if not principal.writes:
         return _reader_refusal(principal, method, path)
-    return None if method in _READS else _write_refusal(method, path, None if artifacts else parts[-1])
+    return None if method in _READS else _write_refusal(method, path)
+
+
+def _parts(path: str) -> list[str]:
+    return unquote(path).strip("/").split("/")
+
+
+def _of_artifacts(parts: list[str]) -> bool:
+    """Whether the path is an artefact's, whose own name may be anything."""
+    return "mlflow-artifacts" in parts[:3]
 
 
 def _reader_refusal(principal: Principal, method: str, path: str) -> str | None:
@@ -71,9 +80,9 @@ def _reader_refusal(principal: Principal, method: str, path: str) -> str | None:
     return None if method in _READS or searches(path) else f"{principal.subject} is a viewer, who only reads"
 
 
-def _write_refusal(method: str, path: str, verb: str | None) -> str | None:
-    """Why a workload may not write so; `verb` is the last part of an API path."""
-    if method == "DELETE" or (verb and _DESTRUCTIVE.fullmatch(verb)):
+def _write_refusal(method: str, path: str) -> str | None:
+    """Why a workload may not write so."""
+    if destroys(method, path):
         return "only the stack's admin deletes, restores and renames"
     if not _WRITES.fullmatch(path):
         return "a job or model server may write runs, traces, artefacts and models, nothing else"

@@ -146,10 +146,14 @@ def told(**changes: Any) -> dict[str, Any]:
     return entry | changes
 
 
+def tracking() -> dict[str, str]:
+    """The headers of tracking's own requests."""
+    return {"Authorization": f"Bearer {token('admin', 'tracking')}"}
+
+
 def test_tracking_tells_of_its_own_changes(client: httpx.Client) -> None:
     """An entry from tracking is in the log as the deed of whom it names, once, and found by it."""
-    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
-    assert client.post(AUDIT, json=told(), headers=own).status_code == 200
+    assert client.post(AUDIT, json=told(), headers=tracking()).status_code == 200
     assert shown(client) == [("dana", "DELETE registered-models/delete", 200)]
     assert entries(client, principal="dana", resource="registered-models/")[0]["source"] == "10.1.2.3"
 
@@ -159,8 +163,7 @@ def test_tracking_tells_of_its_own_changes(client: httpx.Client) -> None:
 )
 def test_what_is_no_entry_is_refused(client: httpx.Client, entry: object) -> None:
     """It must be whole and of the right types; what is refused is no deed of anybody's but the sender's."""
-    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
-    answer = client.post(AUDIT, json=entry, headers=own)
+    answer = client.post(AUDIT, json=entry, headers=tracking())
     assert (answer.status_code, "principal, role" in answer.text) == (400, True)
     assert shown(client) == [("tracking", "POST", 400)]
 
@@ -184,5 +187,4 @@ def test_an_entry_that_can_not_be_written_is_not_acknowledged(
         raise Unavailable("away")
 
     monkeypatch.setattr("workloads.store.audit.Database.transaction", away)
-    own = {"Authorization": f"Bearer {token('admin', 'tracking')}"}
-    assert client.post(AUDIT, json=told(), headers=own).status_code == 503
+    assert client.post(AUDIT, json=told(), headers=tracking()).status_code == 503

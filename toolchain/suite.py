@@ -28,16 +28,10 @@ CHECKS = (
 CONFORMANCE = "tests/conformance"
 CONTROLLERS = "tests/integration/controllers"
 PROGRAMS = "tests/workloads"
-PULUMI_SIDE = (
-    "tests/infra",
-    "tests/policies",
-    "tests/toolchain",
-    "tests/integration/cluster",
-    "tests/integration/plugins",
-    "tests/integration/toolchain",
-)
+ON_THE_CLUSTER = ("tests/integration/cluster", "tests/integration/plugins")
+PULUMI_SIDE = ("tests/infra", "tests/policies", "tests/toolchain", "tests/integration/toolchain")
 PYTEST = (".venv/bin/pytest", "--durations=25", "-v")
-REST = tuple(f"--ignore={path}" for path in (CONFORMANCE, CONTROLLERS, PROGRAMS, *PULUMI_SIDE))
+REST = tuple(f"--ignore={path}" for path in (CONFORMANCE, CONTROLLERS, PROGRAMS, *ON_THE_CLUSTER, *PULUMI_SIDE))
 # Two lanes at a time, since tests of real things mostly wait. What uses the cluster is in one of them: some of it kills
 # the cluster's parts. Processes apart: Pulumi's messages and Google's define google.rpc.Status twice, which one process
 # can't hold.
@@ -45,12 +39,13 @@ LANES = (
     (("a real stack on Docker", *PYTEST, CONFORMANCE, "--backend=docker"),),
     (
         ("a real stack on Kubernetes", *PYTEST, CONFORMANCE, "--backend=kubernetes"),
-        ("toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
+        ("cluster and plugins", *PYTEST, *ON_THE_CLUSTER),
         ("controllers on real engines", *PYTEST, CONTROLLERS),
     ),
 )
 # For whichever lane is done with its own.
 SHARED = (
+    ("toolchain, infra and policies", *PYTEST, *PULUMI_SIDE),
     ("workloads", *PYTEST, PROGRAMS),
     ("images, services and clients", *PYTEST, "tests", *REST),
 )

@@ -72,3 +72,13 @@ def test_published_ports_are_the_kernels_where_a_rule_guards_the_loopback(
     monkeypatch.setattr(subprocess, "Popen", start)
     docker_engine.step(machine(tmp_path), shell).do()
     assert started == [["dockerd", *options]]
+
+
+def test_containers_get_their_weight_where_one_group_has_them_all(tmp_path: Path) -> None:
+    """Before the first container, in version 1 of control groups; elsewhere nothing is made."""
+    command = ["sh", "-c", docker_engine.WEIGH.replace("/sys/fs/cgroup/cpu", str(tmp_path))]
+    assert subprocess.run(command, check=False).returncode != 0
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "cpu.shares").write_text("1024\n")
+    subprocess.run(command, check=True)
+    assert (tmp_path / "docker" / "cpu.shares").read_text() == "8192\n"

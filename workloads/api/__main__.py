@@ -6,8 +6,10 @@ TMPDIR, which should be a volume: they outlive a restart there, and may be large
 
 import logging
 import os
+import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 
@@ -21,6 +23,9 @@ from workloads.config import PlatformConfig
 from workloads.registry import open_registry
 from workloads.store import open_store
 
+# Of a thread, while others wait (5 ms by default): a get need not wait for a list beside it, which takes 20 ms.
+TURN_S: Final = 0.0005
+
 
 def storage(config: PlatformConfig, verify: tokens.Verify) -> StorageDeps:
     """What the Cloud Storage surface needs."""
@@ -32,6 +37,7 @@ def storage(config: PlatformConfig, verify: tokens.Verify) -> StorageDeps:
 
 def main() -> None:
     """Serve until told to stop."""
+    sys.setswitchinterval(TURN_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # our own calls are no news
     config = PlatformConfig.from_json(os.environ[contract.ENV_CONFIG])

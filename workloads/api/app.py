@@ -65,11 +65,16 @@ class Api:
         calls.check_location(self.context.config, match)
         call = calls.build(match, request.query_params.multi_items(), await read_body(request), principal)
         auth.authorize(call)
-        answer = await run_in_threadpool(handler, self.context, call)
+        as_ints = "enum-encoding=int" in request.query_params.get("$alt", "")
+
+        def answered() -> tuple[Json, Response]:  # in a thread to its end: a long list must not keep others waiting
+            answer = handler(self.context, call)
+            return answer, JSONResponse(messages.render(match.method.response, answer, as_ints))
+
+        answer, response = await run_in_threadpool(answered)
         if match.method.name.startswith(("Create", "Upload")):
             request.state.resource = _made(answer)
-        as_ints = "enum-encoding=int" in request.query_params.get("$alt", "")
-        return JSONResponse(messages.render(match.method.response, answer, as_ints))
+        return response
 
 
 def _made(answer: Json) -> str:

@@ -1,7 +1,6 @@
 """Whether the platform's services answer, for GET /cairn/v1/status."""
 
 import asyncio
-from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -9,9 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from workloads import contract
 from workloads.api.handlers import Context, Json
+from workloads.api.services import client
 from workloads.store import StoreError
-
-TIMEOUT_S: Final = 2.0
 
 
 async def services(context: Context) -> list[Json]:
@@ -41,8 +39,8 @@ async def _http(name: str, url: str) -> Json:
     """Healthy is any answer that is not the server's own failure: without credentials 401 and 403 are right."""
     host = urlsplit(url).netloc
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-            status = (await client.get(url)).status_code
+        async with client() as http:
+            status = (await http.get(url)).status_code
     except httpx.TransportError as error:
         return {
             "name": name,

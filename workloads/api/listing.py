@@ -8,7 +8,7 @@ from workloads.api.handlers import Context, Json
 from workloads.api.vertex import messages
 from workloads.store import Resource
 
-BATCH: Final = 500
+BATCH: Final = 500  # rows at most that are read at once
 
 
 def page(
@@ -22,12 +22,12 @@ def page(
     position = paging.decode(query, request["pageToken"]) if request.get("pageToken") else None
     if order:
         key = ordering.parse(order, about)
-        rows = [item for row in _newest_first(context, collection, parent, None) if accept(item := serve(row))]
+        rows = [item for row in _newest_first(context, collection, parent) if accept(item := serve(row))]
         start = int(position or 0)
         found = key(rows)[start : start + size]
         return found, paging.encode(query, start + size) if start + size < len(rows) else ""
     found, last = [], list[str]()
-    for row in _newest_first(context, collection, parent, position):
+    for row in _newest_first(context, collection, parent, position, size + 1):
         if accept(item := serve(row)):
             if len(found) == size:
                 return found, paging.encode(query, last)
@@ -36,9 +36,14 @@ def page(
     return found, ""
 
 
-def _newest_first(context: Context, collection: str, parent: str, position: Any) -> Iterator[Resource]:
-    """All rows after the position, fetched in batches."""
+def _newest_first(
+    context: Context, collection: str, parent: str, position: Any = None, enough: int = BATCH
+) -> Iterator[Resource]:
+    """All rows after the position; at first as many as may be enough, then more at once."""
     after = (paths.parse_time(position[0]), str(position[1])) if position else None
-    while rows := context.store.list(collection, parent=parent, after=after, limit=BATCH):
+    limit = min(enough, BATCH)
+    while rows := context.store.list(collection, parent=parent, after=after, limit=limit):
         yield from rows
-        after = (rows[-1].create_time, rows[-1].name)
+        if len(rows) < limit:
+            return
+        after, limit = (rows[-1].create_time, rows[-1].name), BATCH

@@ -7,11 +7,11 @@ import httpx
 
 from workloads import contract, tokens
 from workloads.api.handlers import Context, Json
+from workloads.api.services import client
 from workloads.plans import shadows
 from workloads.plans.measures import Measured
 from workloads.store import Resource
 
-TIMEOUT_S: Final = 2.0
 TOKEN_S: Final = 60
 
 
@@ -21,9 +21,9 @@ async def shown(context: Context, keys: tokens.Keys, endpoints: Sequence[Resourc
         return []
     token = tokens.sign(tokens.Principal(contract.API_HOST, tokens.ROLE_ADMIN), context.config.stack, keys, TOKEN_S)
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+        async with client() as http:
             headers = {"Authorization": f"Bearer {token}"}
-            answer = await client.get(f"{context.config.gateway_agent_url}/measures", headers=headers)
+            answer = await http.get(f"{context.config.gateway_agent_url}/measures", headers=headers)
             report: Json = answer.raise_for_status().json()
     except httpx.HTTPError:
         return []

@@ -56,7 +56,7 @@ class Audit:
     def add(self, deed: Deed) -> None:
         """Durable once this returns."""
         values = (deed.principal, deed.role, deed.method, deed.resource, deed.status, deed.source)
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             connection.execute(INSERT, values)
 
     def read(self, wanted: Mapping[str, Any], limit: int) -> list[Entry]:
@@ -67,11 +67,11 @@ class Audit:
         """
         names = ("principal", "method", "resource", "since", "before")
         values = {name: wanted.get(name) for name in names} | {"limit": limit}
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(SELECT, values).fetchall()
         return [Entry(row[0], row[1], Deed(*row[2:])) for row in rows]
 
     def prune(self, keep: timedelta) -> int:
         """Remove what is older; how many."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             return connection.execute("DELETE FROM audit WHERE time < now() - %s", (keep,)).rowcount

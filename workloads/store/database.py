@@ -37,7 +37,7 @@ class Database:
         self._migrate(time.monotonic() + wait_s)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self.conninfo, min_size=1, max_size=max_connections, timeout=10, open=True,
-            check=ConnectionPool.check_connection, name="store",
+            check=ConnectionPool.check_connection, kwargs={"autocommit": True}, name="store",
         )  # fmt: skip
 
     def _migrate(self, deadline: float) -> None:
@@ -56,8 +56,8 @@ class Database:
         return psycopg.connect(self.conninfo, autocommit=True)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A pooled connection in a transaction, which is rolled back when the block raises.
+    def connection(self) -> Iterator[Connection]:
+        """A pooled connection, on which each statement is a transaction of its own: half the way of `transaction`.
 
         Raises:
             errors.Unavailable: the database went away, before or within the block.
@@ -70,6 +70,12 @@ class Database:
             raise errors.Unavailable(f"the database does not answer: {error}") from error
         except (psycopg.DataError, UnicodeEncodeError) as error:
             raise errors.Invalid(f"the database can't keep a value: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """The same in one transaction, which is rolled back when the block raises."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
 
     def close(self) -> None:
         """Give the connections back."""

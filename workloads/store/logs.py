@@ -67,7 +67,7 @@ class Logs:
 
     def read(self, name: str, since: int, limit: int) -> list[LogLine]:
         """The resource's lines after `since`, oldest first."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(
                 "SELECT seq, time, replica, text FROM logs WHERE name = %s AND seq > %s ORDER BY seq LIMIT %s",
                 (name, since, limit),
@@ -76,7 +76,7 @@ class Logs:
 
     def last_time(self, name: str, replica: str) -> datetime | None:
         """When the replica's last kept line was written, so that a restarted controller goes on from there."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(
                 "SELECT time FROM logs WHERE name = %s AND replica = %s ORDER BY seq DESC LIMIT 1", (name, replica)
             ).fetchone()

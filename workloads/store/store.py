@@ -104,7 +104,7 @@ class Store:
         Raises:
             errors.NotFound: there is none.
         """
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(SELECT, (name,)).fetchone()
         return _resource(row, name)
 
@@ -126,7 +126,7 @@ class Store:
         """
         time, name = after or (None, None)
         values = {"collection": collection, "parent": parent, "states": None if states is None else [*states]}
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(LIST, {**values, "time": time, "name": name, "limit": limit}).fetchall()
         return [Resource(*row) for row in rows]
 
@@ -134,7 +134,7 @@ class Store:
         """The collection's first rows in a state, oldest first, those after this (create_time, name)."""
         time, name = after or (None, None)
         values = {"collection": collection, "state": state, "time": time, "name": name, "limit": limit}
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             return [Resource(*row) for row in connection.execute(OLDEST, values).fetchall()]
 
     def update(self, name: str, change: Change, etag: str | None = None) -> Resource:
@@ -209,7 +209,7 @@ class Store:
         Raises:
             errors.Unavailable: no answer.
         """
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             connection.execute("SELECT 1")
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ def test_what_can_not_be_logged_is_not_acknowledged(
     def away(*_: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr("workloads.store.audit.Database.transaction", away)
+    monkeypatch.setattr("workloads.store.audit.Database.connection", away)
     answer = client.post(JOBS, json=job())
     assert (answer.status_code, answer.json()["error"]["status"]) == (503, "UNAVAILABLE")
     monkeypatch.undo()
@@ -186,5 +186,5 @@ def test_an_entry_that_can_not_be_written_is_not_acknowledged(
     def away(*_: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr("workloads.store.audit.Database.transaction", away)
+    monkeypatch.setattr("workloads.store.audit.Database.connection", away)
     assert client.post(AUDIT, json=told(), headers=tracking()).status_code == 503

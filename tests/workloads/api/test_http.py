@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from tests.workloads.api.conftest import IMAGE, MODEL, PARENT, job, token
-from workloads.api import app
+from workloads.api import app, listing
 from workloads.api.handlers import Context
-from workloads.store import Unavailable
+from workloads.store import Resource, Store, Unavailable
 
 JOBS = f"/v1/{PARENT}/customJobs"
 MACHINE = {"machineType": "n1-standard-4"}
@@ -249,6 +249,26 @@ def test_paging_and_masks(client: httpx.Client, context: Context) -> None:
         assert [each["name"].rsplit("/", 1)[1] for each in found] == list("6543210")
         assert all(set(each) == {"name"} for each in found)
     refused(client.get(f"{JOBS}?pageToken={mark or 'x'}&filter=display_name:x"), "INVALID_ARGUMENT")
+
+
+def test_a_page_reads_what_it_shows(client: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more rows than a page shows and one that tells of the next are read, until a filter leaves too few of them."""
+    for number in range(7):
+        context.store.create(f"{PARENT}/customJobs/{number}", {"displayName": f"j{number % 2}"})
+    read, read_rows = list[int](), Store.list
+
+    def listed(store: Store, *values: Any, **names: Any) -> list[Resource]:
+        read.append(names["limit"])
+        return read_rows(store, *values, **names)
+
+    monkeypatch.setattr(Store, "list", listed)
+    half = "pageSize=2&filter=display_name=j1"
+    for query, limits, shown in (("pageSize=3", [4], "654"), (half, [3, listing.BATCH], "53")):
+        page = client.get(f"{JOBS}?{query}").raise_for_status().json()
+        assert "".join(each["name"].rsplit("/", 1)[1] for each in page["customJobs"]) == shown
+        assert page["nextPageToken"]
+        assert read == limits
+        read.clear()
 
 
 def test_a_failure_of_ours(client: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

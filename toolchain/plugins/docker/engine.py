@@ -59,6 +59,16 @@ class Engine:
             self._clients.client = self._connect()
         return self._clients.client
 
+    @contextmanager
+    def patient(self) -> Iterator[Any]:
+        """The same client, for what may keep the engine silent for minutes: a push waits until others have ended."""
+        client = self.client()
+        usual, client.timeout = client.timeout, None
+        try:
+            yield client
+        finally:
+            client.timeout = usual
+
     def api_version(self) -> tuple[int, ...]:
         """The version of the API that engine and client agreed on."""
         return tuple(int(part) for part in str(self.client().api_version).split("."))

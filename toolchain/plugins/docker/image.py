@@ -138,10 +138,8 @@ class Image(Resource):
         call.status(f"pushing {name}")
         own = {"username": registry["username"], "password": registry["password"]} if "username" in registry else None
         digest = ""
-        with doing(f"push the image {name}"):
-            stream = self._engine.client().push(
-                name, stream=True, decode=True, auth_config=own or self._engine.registry_auth(name)
-            )
+        with doing(f"push the image {name}"), self._engine.patient() as client:
+            stream = client.push(name, stream=True, decode=True, auth_config=own or self._engine.registry_auth(name))
             for message in until_cancelled(call, stream, f"pushing {name}"):
                 if "error" in message:
                     raise ProviderError(f"pushing {name} failed: {message['error']}")

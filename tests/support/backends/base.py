@@ -76,7 +76,7 @@ class Site(Protocol):
         """An image that is not the platform's, under a name by which jobs can get it; it has sh and Python."""
 
     def kill_container(self, stack: str, name: str) -> bool:
-        """End one of them at once; whether it was there and ran."""
+        """End one of them at once; whether it was there and had not ended, as a pod that still waits has not."""
 
     def strangers(self, stack: str) -> list[str]:
         """Containers of anybody else that a restart of the engine would end too."""

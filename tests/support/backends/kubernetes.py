@@ -162,7 +162,7 @@ class KubernetesSite:
                 raise
             return False
         self._wait_gone(lambda: pod.metadata.uid in {each.metadata.uid for each in self._pods(stack, {})}, name)
-        return str(pod.status.phase) == "Running"
+        return str(pod.status.phase) in ("Pending", "Running")
 
     def kill_daemon(self, name: str) -> None:
         """One of the cluster's own; it comes back."""

@@ -2,19 +2,21 @@
 
 import statistics
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
+Figure = TypeVar("Figure")
 Measure = Callable[[], float]  # one measurement, in seconds
 
 
-def alternate(contenders: Mapping[str, Measure], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
+def alternate(contenders: Mapping[str, Callable[[], Figure]], rounds: int, warm_up: int = 2) -> dict[str, list[Figure]]:
     """`rounds` measurements of each, in turn and in changing order (A B, B A, …), so that drift hits all alike."""
     names = list(contenders)
-    results: dict[str, list[float]] = {name: [] for name in names}
+    results: dict[str, list[Figure]] = {name: [] for name in names}
     for turn in range(-warm_up, rounds):
         for name in names if turn % 2 else reversed(names):
-            seconds = contenders[name]()
+            figure = contenders[name]()
             if turn >= 0:
-                results[name].append(seconds)
+                results[name].append(figure)
     return results
 
 

@@ -6,8 +6,8 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import joblib
@@ -22,7 +22,6 @@ from tests.bench.peers import MACHINE, Peers
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 BODY = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
 ROUNDS = 2000
-Figure = TypeVar("Figure")
 GATEWAY = "through the gateway"
 INLINED = Path(__file__).with_name("inlined.py").read_text(encoding="utf-8")
 RATES = (100, 500, 1000)  # requests/s
@@ -73,29 +72,20 @@ def rates(targets: Mapping[str, open_loop.Target]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for rate in RATES:
-        turns = _in_turn(targets, lambda target, rate=rate: open_loop.at_rate(target, rate, SECONDS))  # type: ignore[misc]
+        at_rate = {name: partial(open_loop.at_rate, target, rate, SECONDS) for name, target in targets.items()}
+        turns = measure.alternate(at_rate, TURNS, warm_up=0)
         found = {name: [_typical(each, quantile) for quantile in (0.50, 0.99)] for name, each in turns.items()}
         first = next(iter(found.values()))
         for name, own in found.items():
             figures = [*own, *(mine - reference for mine, reference in zip(own, first, strict=True))]
             lines.append(f"| {rate} | {name} | {' | '.join(f'{1e3 * each:.2f}' for each in figures)} |")
-    most = _in_turn(targets, lambda target: open_loop.at_most(target, SECONDS))
+    at_most = {name: partial(open_loop.at_most, target, SECONDS) for name, target in targets.items()}
+    most = measure.alternate(at_most, TURNS, warm_up=0)
     medians = {name: statistics.median(values) for name, values in most.items()}
     reference = next(iter(medians.values()))
     lines += ["", "| at most, 16 connections | requests/s | ratio |", "|---|---|---|"]
     lines += [f"| {name} | {median:.0f} | {median / reference:.2f} |" for name, median in medians.items()]
     return "\n".join(lines)
-
-
-def _in_turn(
-    targets: Mapping[str, open_loop.Target], measured: Callable[[open_loop.Target], Figure]
-) -> dict[str, list[Figure]]:
-    """TURNS measurements of each, in changing order."""
-    found: dict[str, list[Figure]] = {name: [] for name in targets}
-    for turn in range(TURNS):
-        for name in targets if turn % 2 else reversed(list(targets)):
-            found[name].append(measured(targets[name]))
-    return found
 
 
 def _typical(turns: list[list[float]], quantile: float) -> float:

@@ -6,9 +6,8 @@ from tests.conformance.serving import Versions, deploy
 from tests.conformance.traffic import ALLOWED, Traffic, upheaval
 from tests.support.stack import Stack
 
-REQUESTS = (
-    1_500  # for each split: half a point is 7.5 then, more than what is on its way as a split begins and ends (4)
-)
+# For each split: half a point is 7.5 of them, more than the four that are on their way as a split begins and ends.
+REQUESTS = 1_500
 
 
 def test_no_request_is_lost(stack: Stack, versions: Versions) -> None:

@@ -61,7 +61,7 @@ class Secrets:
             errors.AlreadyExists: the name is taken.
         """
         try:
-            with self._database.transaction() as connection:
+            with self._database.connection() as connection:
                 values = (name, owner, Jsonb(message))
                 connection.execute("INSERT INTO secrets (id, owner, message) VALUES (%s, %s, %s)", values)
         except psycopg.errors.UniqueViolation as error:
@@ -70,18 +70,18 @@ class Secrets:
 
     def get(self, name: str) -> Secret:
         """Raises errors.NotFound."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             return _secret(connection, name)
 
     def page(self, after: str, limit: int) -> list[Secret]:
         """Those whose names follow `after`, in the order of their names."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             rows = connection.execute(f"{_SECRET} WHERE id > %s ORDER BY id LIMIT %s".encode(), (after, limit))
             return [Secret(*row) for row in rows.fetchall()]
 
     def delete(self, name: str) -> None:
         """With all versions. Raises errors.NotFound."""
-        with self._database.transaction() as connection:
+        with self._database.connection() as connection:
             if connection.execute("DELETE FROM secrets WHERE id = %s", (name,)).rowcount == 0:
                 raise errors.NotFound(f"secret {name} does not exist")
 

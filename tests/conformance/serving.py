@@ -103,16 +103,21 @@ class Load(Client):
 
     def _run(self) -> None:
         url = predict_url(self.stack, self.endpoint)
-        while not self._over.is_set():
-            try:
-                answer = httpx.post(url, json=BODY, headers=self.stack.headers, timeout=10)
-            except httpx.HTTPError as problem:
-                self._failed(repr(problem))
-                continue
-            if answer.status_code == httpx.codes.OK:
-                self.good += 1
-            else:
-                self._failed(f"{answer.status_code}: {answer.text[:200]}")
+        each_its_own = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(headers=self.stack.headers, limits=each_its_own, timeout=10) as client:
+            while not self._over.is_set():
+                self._ask(client, url)
+
+    def _ask(self, client: httpx.Client, url: str) -> None:
+        try:
+            answer = client.post(url, json=BODY)
+        except httpx.HTTPError as problem:
+            self._failed(repr(problem))
+            return
+        if answer.status_code == httpx.codes.OK:
+            self.good += 1
+        else:
+            self._failed(f"{answer.status_code}: {answer.text[:200]}")
 
     def _failed(self, why: str) -> None:
         self.bad.append(why)

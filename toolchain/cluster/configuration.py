@@ -126,6 +126,9 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         "podLogsDir": str(layout.data / "pod-logs"),
         # A changed Secret is with its pods after some fifteen seconds. By itself it would take a minute and a half.
         "syncFrequency": "10s",
+        # Nobody can read what was rotated away, so as on Docker (docker_options.py) it is more than the store keeps.
+        "containerLogMaxSize": "100Mi",
+        "containerLogMaxFiles": 2,
         "shutdownGracePeriod": "0s",
     }
 

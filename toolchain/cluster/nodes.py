@@ -98,8 +98,10 @@ def find(layout: Layout) -> int | None:
 
 
 def processes(holder: int) -> list[Process]:
-    """Every process of the node, but for its first."""
+    """Every process of the node, but for its holder; none while that has no namespaces of its own yet."""
     space = _link(holder, "pid_for_children")
+    if space in ("", _link(os.getpid(), "pid")):
+        return []
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         number = int(folder.name)

@@ -266,6 +266,16 @@ def test_reading_goes_on_after_a_cut(namespace: Namespace, monkeypatch: pytest.M
     assert len(cuts) == 3
 
 
+def test_a_log_that_nobody_reads_yet_is_kept(namespace: Namespace) -> None:
+    """The kubelet rotates what is longer than the store would keep, not less: rotated lines can't be read any more."""
+    beyond_a_look_of_the_kubelets = "time.sleep(15)"
+    code = f"import time\nfor n in range(3000): print(n, 'x' * 8000)\n{beyond_a_look_of_the_kubelets}; print('end')"
+    run(namespace, spec(namespace, code))
+    until(namespace, "one", ended)
+    lines = printed(namespace, "one")
+    assert (len(lines), lines[0][:2], lines[-1]) == (3001, "0 ", "end")
+
+
 def test_nobody_there() -> None:
     """An API server that is not there is Unavailable, soon."""
     settings = Configuration()

@@ -268,8 +268,8 @@ def test_reading_goes_on_after_a_cut(namespace: Namespace, monkeypatch: pytest.M
 
 def test_a_log_that_nobody_reads_yet_is_kept(namespace: Namespace) -> None:
     """The kubelet rotates what is longer than the store would keep, not less: rotated lines can't be read any more."""
-    beyond_a_look_of_the_kubelets = "time.sleep(15)"
-    code = f"import time\nfor n in range(3000): print(n, 'x' * 8000)\n{beyond_a_look_of_the_kubelets}; print('end')"
+    # The kubelet looks every ten seconds.
+    code = "import time\nfor n in range(3000): print(n, 'x' * 8000)\ntime.sleep(15); print('end')"
     run(namespace, spec(namespace, code))
     until(namespace, "one", ended)
     lines = printed(namespace, "one")

@@ -20,16 +20,12 @@ def holder() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def _started(process: int) -> str:
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-
-
 def test_a_start_that_was_killed_at_its_very_first_is_stopped_at_once(
     tmp_path: Path, holder: subprocess.Popen[bytes]
 ) -> None:
     """Its holder has no namespaces yet: the machine's own processes are not taken for the node's and waited for."""
     layout = Layout(tmp_path / "cluster", tmp_path / "tools", number=3)
-    files.write(layout.process, f"{holder.pid} {_started(holder.pid)}")
+    files.write(layout.process, f"{holder.pid} {nodes._started(holder.pid)}")
     assert nodes.find(layout) == holder.pid
     assert nodes.processes(holder.pid) == []
     start = time.monotonic()
